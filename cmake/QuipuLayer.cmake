@@ -1,0 +1,63 @@
+# quipu_layer(name [USES layer...] [LIBRARIES library...])
+#
+# Makes the static library quipu_<name> from every .cpp below the current folder that is no test, and
+# quipu_<name>_test from every *_test.cpp, which ctest runs. USES are the layers it may see. Folders
+# in EXCLUDE (a separate module's sources) are left to the caller.
+function(quipu_layer name)
+  cmake_parse_arguments(ARG "" "" "USES;LIBRARIES;TEST_LIBRARIES;EXCLUDE" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS *.cpp)
+  foreach(folder ${ARG_EXCLUDE})
+    list(FILTER sources EXCLUDE REGEX "/${folder}/")
+  endforeach()
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  set(layers)
+  foreach(layer ${ARG_USES})
+    list(APPEND layers quipu_${layer})
+  endforeach()
+  if(QUIPU_CHECK_HEADERS)
+    file(GLOB_RECURSE headers CONFIGURE_DEPENDS *.h)
+    foreach(folder ${ARG_EXCLUDE})
+      list(FILTER headers EXCLUDE REGEX "/${folder}/")
+    endforeach()
+    quipu_check_headers(${name} ${CMAKE_SOURCE_DIR}/src ${headers})
+  endif()
+  if(NOT sources)  # A layer of headers only, or one whose folder was just made.
+    add_library(quipu_${name} INTERFACE)
+    target_link_libraries(quipu_${name} INTERFACE quipu_flags ${layers})
+    return()
+  endif()
+  add_library(quipu_${name} STATIC ${sources})
+  target_link_libraries(quipu_${name} PUBLIC quipu_flags ${layers} PRIVATE ${ARG_LIBRARIES})
+  if(QUIPU_TESTS AND tests)
+    add_executable(quipu_${name}_test ${tests})
+    target_include_directories(quipu_${name}_test PRIVATE ${CMAKE_SOURCE_DIR})
+    target_compile_definitions(quipu_${name}_test PRIVATE
+      QUIPU_SOURCE_DIR="${CMAKE_SOURCE_DIR}" QUIPU_DEPS_DIR="${QUIPU_DEPS_DIR}")
+    target_link_libraries(quipu_${name}_test PRIVATE quipu_${name} ${ARG_LIBRARIES}
+      ${ARG_TEST_LIBRARIES} GTest::gmock GTest::gtest GTest::gtest_main)
+    add_test(NAME ${name} COMMAND quipu_${name}_test)
+    set_tests_properties(${name} PROPERTIES TIMEOUT 600 LABELS unit)
+  endif()
+endfunction()
+
+# quipu_check_headers(layer root header...)
+#
+# Compiles a file for each header that includes nothing else, and it twice: so a header that leans
+# on what was included before it, or lacks its guard, does not build.
+function(quipu_check_headers layer root)
+  set(sources)
+  foreach(header ${ARGN})
+    file(RELATIVE_PATH spelt ${root} ${header})
+    string(REPLACE "/" "_" file ${spelt})
+    set(source ${CMAKE_BINARY_DIR}/headers/${file}.cpp)
+    file(CONFIGURE OUTPUT ${source} CONTENT "#include \"${spelt}\"\n#include \"${spelt}\"\n")
+    list(APPEND sources ${source})
+  endforeach()
+  if(sources)
+    get_filename_component(folder ${root} NAME)
+    add_library(quipu_${layer}_${folder}_headers OBJECT ${sources})
+    target_link_libraries(quipu_${layer}_${folder}_headers PRIVATE quipu_${layer})
+  endif()
+endfunction()

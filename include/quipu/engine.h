@@ -1,0 +1,382 @@
+// The engine: collections of points that are stored durably and found again by meaning.
+//
+//   auto engine = quipu::Engine::open({.data_dir = "/var/lib/quipu"});
+//   engine.value()->create_collection("default", "notes", config, {});
+//   engine.value()->upsert("default", "notes", {.points = ...});
+//   engine.value()->search("default", "notes", {.text = "where did I park?", .k = 5});
+//
+// Every function names the tenant that it acts for. One process owns a data folder at a time.
+// Threads: any number may call anything at once, close() excepted.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "quipu/ids.h"
+#include "quipu/metric.h"
+#include "quipu/result.h"
+
+namespace quipu {
+
+class Clock;
+class FileSystem;
+class MetricsRegistry;
+namespace embed {
+class Embedder;
+}
+
+// ---------------------------------------------------------------- collections
+
+enum class Durability : std::uint8_t {
+  kSync,   // acknowledged when it survives a power cut (fsync, shared by concurrent writers)
+  kAsync,  // acknowledged at once, on disk within EngineOptions::async_flush_ms
+};
+enum class IndexKind : std::uint8_t { kHnsw, kFlat };
+
+// One named vector of every point of a collection.
+struct VectorConfig {
+  std::string name;       // "" is the usual single one; otherwise [A-Za-z0-9_-]{1,64}
+  std::uint32_t dim = 0;  // 1..65,536; 0 with a model means the model's
+  Metric metric = Metric::kCosine;
+  std::string model;  // embeds texts into this vector; "" means callers bring vectors
+  IndexKind index = IndexKind::kHnsw;
+  std::uint32_t m = 16;                 // 2..128
+  std::uint32_t ef_construction = 200;  // m..10,000
+};
+
+struct CollectionConfig {
+  std::vector<VectorConfig> vectors;  // 1..16, names distinct
+  std::uint32_t shard_count = 1;      // 1..64, fixed for the collection's life
+  Durability durability = Durability::kSync;
+  std::uint32_t tail_vectors_max = 50'000;  // unlinked vectors for each shard before writes wait
+};
+
+// What may change after creation; absent means as it is.
+struct CollectionPatch {
+  std::optional<Durability> durability;
+  std::optional<std::uint32_t> tail_vectors_max;
+};
+
+// A view's share of a collection, for status pages.
+struct VectorStatus {
+  std::string name;
+  std::string state;  // "ready", "loading" (exact scans of storage answer meanwhile)
+  std::uint64_t live = 0;
+  std::uint64_t tail = 0;  // not yet linked: found by exact scan
+  std::uint64_t linked = 0;
+  std::uint64_t closed = 0;  // deleted or replaced, not yet freed
+  std::uint64_t memory_bytes = 0;
+  std::uint64_t mapped_bytes = 0;
+};
+
+struct CollectionInfo {
+  std::string tenant;
+  std::string name;
+  CollectionId id;
+  CollectionConfig config;
+  std::int64_t created_us = 0;
+  std::uint64_t points = 0;
+  std::uint64_t log_operations = 0;  // kept in the logs of its shards
+  std::vector<VectorStatus> vectors;
+  // Opaque: the moment this describes. Give it as min_seq to read at least that moment.
+  std::string seq;
+};
+
+// ---------------------------------------------------------------- points
+
+struct NamedVector {
+  std::string name;
+  std::vector<float> values;
+};
+
+// A condition on one point, judged at the moment the operation is applied.
+struct Condition {
+  std::optional<std::uint64_t> if_version;  // the point exists and has this version
+  bool if_absent = false;                   // the point does not exist
+};
+
+struct PointWrite {
+  PointId id;
+  std::vector<NamedVector> vectors;
+  // Embedded into every vector that has a model and is not given in `vectors`.
+  std::optional<std::string> text;
+  std::string payload = "{}";  // a JSON object, at most 1 MiB
+  Condition condition;
+};
+
+struct PointPatch {
+  PointId id;
+  std::string set_payload = "{}";           // members to add or replace, at the top level
+  std::vector<std::string> delete_payload;  // members to remove (before `set_payload`)
+  bool replace_payload = false;             // `set_payload` becomes the whole payload
+  std::vector<NamedVector> vectors;         // replaced; the others stay
+  std::optional<std::string> text;          // replaced, and embedded again
+  Condition condition;
+};
+
+struct PointDelete {
+  PointId id;
+  Condition condition;
+};
+
+// Shared by all writes.
+struct WriteParams {
+  // At most 255 bytes. The same key and request answer the first result for 24 hours; the same key
+  // with another request is refused (kFailedPrecondition, "idempotency_mismatch").
+  std::string idempotency_key;
+  // For how long a write may wait for room in the queue and the tail.
+  std::chrono::milliseconds timeout{10'000};
+};
+
+// A batch goes to each shard as one operation: applied whole or refused whole. With one shard, the
+// usual case, the batch is atomic. If a condition fails, its shard's part is refused and every item
+// of that part says so.
+struct UpsertRequest {
+  std::vector<PointWrite> points;  // 1..10,000, ids distinct
+  WriteParams params;
+};
+struct PatchRequest {
+  std::vector<PointPatch> points;  // 1..10,000, ids distinct
+  WriteParams params;
+};
+struct DeleteRequest {
+  std::vector<PointDelete> points;  // 1..10,000, ids distinct
+  WriteParams params;
+};
+
+enum class ItemOutcome : std::uint8_t { kCreated, kUpdated, kDeleted, kNotFound, kRefused };
+[[nodiscard]] std::string_view item_outcome_name(ItemOutcome outcome) noexcept;  // "created", ...
+
+struct ItemResult {
+  PointId id;
+  ItemOutcome outcome = ItemOutcome::kCreated;
+  std::uint64_t version =
+      0;  // after the write; of the condition's failure: the current one, 0 if absent
+  std::optional<Error> error;     // when kRefused
+  bool truncated = false;         // its text had more tokens than the model takes
+  std::uint32_t token_count = 0;  // of its text, when it was embedded by this write
+};
+
+struct WriteResult {
+  std::vector<ItemResult> items;  // in the request's order
+  std::string seq;                // opaque token of the moment at which all of it is visible
+  bool durable = true;            // false for an `async` collection
+  bool replayed = false;          // answered from the idempotency record
+};
+
+struct Point {
+  PointId id;
+  std::uint64_t version = 0;
+  std::int64_t created_us = 0;
+  std::int64_t updated_us = 0;
+  std::optional<std::string> text;
+  std::string payload;               // JSON object; empty when not asked for
+  std::vector<NamedVector> vectors;  // empty when not asked for
+};
+
+struct Select {
+  bool payload = true;
+  bool text = true;
+  bool vectors = false;
+};
+
+// Shared by all reads.
+struct ReadParams {
+  std::string min_seq;  // wait until this moment is visible; "" for now
+  std::chrono::milliseconds timeout{10'000};
+};
+
+struct GetRequest {
+  std::vector<PointId> ids;  // 1..10,000
+  Select select;
+  ReadParams params;
+};
+struct ScrollRequest {
+  std::optional<PointId> after;  // the last id of the page before
+  std::size_t limit = 100;       // 1..10,000
+  Select select;
+  ReadParams params;
+};
+struct ScrollPage {
+  std::vector<Point> points;    // ascending ids
+  std::optional<PointId> next;  // give it as `after`; absent on the last page
+};
+
+struct SearchRequest {
+  std::string vector_name;  // "" for the usual single one
+  // Exactly one of the three.
+  std::vector<float> vector;
+  std::optional<std::string> text;  // embedded with the vector's model as a query
+  std::optional<PointId> id;        // the vector of this point, which is left out of the answer
+  std::size_t k = 10;               // 1..10,000 together with offset
+  std::size_t offset = 0;
+  std::uint32_t ef = 0;  // 0: chosen by the engine
+  bool exact = false;
+  std::optional<float> score_threshold;  // worse hits are left out
+  Select select;
+  bool explain = false;
+  ReadParams params;
+};
+
+struct SearchHit {
+  Point point;
+  // Cosine similarity or dot product (higher is better), Euclidean or Manhattan distance (lower is
+  // better), by the vector's metric.
+  float score = 0;
+};
+
+struct SearchExplain {
+  std::uint64_t tail_rows = 0;
+  std::uint64_t graph_distances = 0;
+  std::uint64_t scanned_rows = 0;
+  std::uint64_t hops = 0;
+  bool exact = false;
+  bool storage_scan = false;  // a view was still loading: vectors were read from storage
+  double embed_ms = 0;
+  double search_ms = 0;
+  double hydrate_ms = 0;
+};
+
+struct SearchResult {
+  std::vector<SearchHit> hits;  // best first; equal scores by ascending id
+  std::optional<SearchExplain> explain;
+  bool query_truncated = false;  // the query text had more tokens than the model takes
+};
+
+// ---------------------------------------------------------------- the engine
+
+struct EngineOptions {
+  std::string data_dir;
+  // Folders that hold models, searched in order (for the built-in embedder).
+  std::vector<std::string> model_dirs;
+  std::size_t background_threads = 1;
+  std::uint32_t async_flush_ms = 200;
+  // Write-queue bounds: beyond, writes wait, then are refused (kResourceExhausted,
+  // "write_queue_full").
+  std::size_t write_queue_operations_max = 4'096;
+  std::uint64_t write_queue_bytes_max = 256U << 20;
+  std::uint64_t block_cache_bytes = 64U << 20;
+  std::uint64_t embedding_cache_bytes = 64U << 20;
+  // Resident memory at which caches are shrunk, and beyond that writes refused; 0: 80 % of the
+  // machine.
+  std::uint64_t memory_bytes_max = 0;
+  // A view checkpoint is due after this many operations or seconds, and at close().
+  std::uint64_t checkpoint_operations = 20'000;
+  std::uint32_t checkpoint_interval_s = 300;
+};
+
+// What the engine runs on; null means the machine's own. Borrowed until the engine is destroyed.
+struct EngineEnvironment {
+  Clock* clock = nullptr;
+  FileSystem* file_system = nullptr;
+  MetricsRegistry* metrics = nullptr;
+  embed::Embedder* embedder = nullptr;  // null: built from EngineOptions::model_dirs
+};
+
+struct EngineStatus {
+  std::string state;  // "ready", "read_only" (after a write error), "closing"
+  std::string state_reason;
+  std::uint64_t uptime_ms = 0;
+  std::uint64_t collections = 0;
+  std::uint64_t points = 0;
+  std::uint64_t disk_bytes = 0;
+  std::uint64_t resident_bytes = 0;
+  std::uint64_t memory_bytes_max = 0;
+  std::uint64_t write_queue_operations = 0;
+  std::uint64_t user_bytes_written = 0;
+  std::uint64_t file_bytes_written = 0;
+  std::uint64_t tail_vectors = 0;
+};
+
+class Engine {
+ public:
+  // Opens or creates the data folder.
+  // Errors: kFailedPrecondition ("data_dir_locked": another process owns it; "data_dir_version"),
+  // kCorruption (naming the file), kIo, kResourceExhausted ("disk_full"), kInvalidArgument.
+  [[nodiscard]] static Result<std::unique_ptr<Engine>> open(const EngineOptions& options,
+                                                            const EngineEnvironment& environment);
+  // close() with no wait beyond what runs, if it was not called.
+  ~Engine();
+
+  // Finishes what was accepted, writes view checkpoints, syncs and releases the folder. Calls made
+  // after it began answer kUnavailable. Not together with other calls.
+  Status close(std::chrono::milliseconds deadline);
+
+  // Errors: kAlreadyExists ("collection_exists"), kInvalidArgument naming the field, value, limit;
+  // kNotFound ("model_not_found").
+  Result<CollectionInfo> create_collection(std::string_view tenant, std::string_view name,
+                                           CollectionConfig config);
+  // Errors of these and all below: kNotFound ("collection_not_found").
+  Result<CollectionInfo> update_collection(std::string_view tenant, std::string_view name,
+                                           const CollectionPatch& patch);
+  Status drop_collection(std::string_view tenant, std::string_view name);
+  [[nodiscard]] Result<CollectionInfo> collection(std::string_view tenant, std::string_view name);
+  // By name.
+  [[nodiscard]] std::vector<CollectionInfo> collections(std::string_view tenant);
+
+  // Writes. Block until acknowledged, per the collection's durability. An Error means that nothing
+  // was written (bad request, queue full, storage failure); failed conditions are per item.
+  // Errors: kInvalidArgument ("dimension_mismatch" with expected and got, "not_finite", ...),
+  // kResourceExhausted ("write_queue_full", "tail_full", "disk_full", "memory_full"), kUnavailable.
+  Result<WriteResult> upsert(std::string_view tenant, std::string_view collection,
+                             UpsertRequest request);
+  Result<WriteResult> patch(std::string_view tenant, std::string_view collection,
+                            PatchRequest request);
+  Result<WriteResult> remove(std::string_view tenant, std::string_view collection,
+                             DeleteRequest request);
+  // As the three, but `done` is called when acknowledged, on a thread of the engine: it must be
+  // quick. Texts are embedded on the calling thread first.
+  using WriteDone = std::function<void(Result<WriteResult>)>;
+  void upsert_async(std::string_view tenant, std::string_view collection, UpsertRequest request,
+                    WriteDone done);
+  void patch_async(std::string_view tenant, std::string_view collection, PatchRequest request,
+                   WriteDone done);
+  void remove_async(std::string_view tenant, std::string_view collection, DeleteRequest request,
+                    WriteDone done);
+
+  // Reads. Each sees one moment of each shard.
+  // Points that are not there are left out; the order is the request's.
+  [[nodiscard]] Result<std::vector<Point>> get(std::string_view tenant, std::string_view collection,
+                                               const GetRequest& request);
+  [[nodiscard]] Result<ScrollPage> scroll(std::string_view tenant, std::string_view collection,
+                                          const ScrollRequest& request);
+  [[nodiscard]] Result<std::uint64_t> count(std::string_view tenant, std::string_view collection,
+                                            const ReadParams& params);
+  [[nodiscard]] Result<SearchResult> search(std::string_view tenant, std::string_view collection,
+                                            const SearchRequest& request);
+
+  // Waits until every shard of the collection has its vectors linked, or the deadline.
+  Status wait_linked(std::string_view tenant, std::string_view collection,
+                     std::chrono::milliseconds deadline);
+  // Writes view checkpoints of all shards now and cuts their logs.
+  Status checkpoint();
+  // A consistent copy of everything in `directory`, which must not exist; it opens as a data
+  // folder.
+  Status snapshot(const std::string& directory);
+  // Copies a snapshot into `data_dir`, which must be absent or empty, after checking it.
+  [[nodiscard]] static Status restore(const std::string& snapshot_dir, const std::string& data_dir,
+                                      const EngineEnvironment& environment);
+  // A digest of a collection's replicated state (points, vectors, versions), equal wherever the
+  // same operations were applied.
+  [[nodiscard]] Result<std::string> state_digest(std::string_view tenant,
+                                                 std::string_view collection);
+
+  [[nodiscard]] EngineStatus status();
+  // The embedder in use, for the embedding endpoints and tools.
+  [[nodiscard]] embed::Embedder& embedder();
+
+  struct State;  // Opaque; named here for the engine's own parts.
+
+ private:
+  Engine();
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace quipu

@@ -1,0 +1,158 @@
+#include "quipu/api/rest/answers.h"
+
+#include <algorithm>
+
+#include "quipu/api/problem.h"
+#include "quipu/telemetry/time_text.h"
+
+namespace quipu::api::rest {
+namespace {
+
+constexpr std::size_t kInlineItemsMax = 64;
+
+void write_item(JsonWriter& out, const ItemResult& item) {
+  out.begin_object().key("id");
+  write_id(out, item.id);
+  out.key("outcome").value(item_outcome_name(item.outcome));
+  out.key("version").value(item.version);
+  if (item.truncated) out.key("truncated").value(true);
+  if (item.token_count > 0) out.key("token_count").value(item.token_count);
+  if (item.error) {
+    out.key("error");
+    write_item_error(out, *item.error);
+  }
+  out.end_object();
+}
+
+void reply_refused(const CallPtr& call, const WriteResult& result, WriteAnswer about) {
+  std::vector<FieldError> errors;
+  // Conditions that failed come first: the others were refused because of them.
+  const ItemResult* first = nullptr;
+  for (std::size_t i = 0; i < result.items.size(); ++i) {
+    const ItemResult& item = result.items[i];
+    if (!item.error) continue;
+    if (first == nullptr) first = &item;
+    if (errors.size() == FieldErrors::kMax) break;
+    errors.push_back({.field = about.one ? std::string()
+                                         : std::string(about.list) + "[" + std::to_string(i) + "]",
+                      .code = std::string(item.error->stable_reason()),
+                      .detail = item.error->message});
+  }
+  if (first == nullptr) {
+    return call->fail({ErrorCode::kInternal, "items were refused without saying why"});
+  }
+  call->fail(*first->error, errors);
+}
+
+}  // namespace
+
+void write_id(JsonWriter& out, const PointId& id) {
+  if (id.is_uuid()) {
+    out.value(std::string_view(id.to_string()));
+  } else {
+    out.value(id.as_number());
+  }
+}
+
+void write_time(JsonWriter& out, std::string_view name, std::int64_t time_us) {
+  out.key(name).value(std::string_view(telemetry::rfc3339(time_us)));
+}
+
+void write_point_members(JsonWriter& out, const Point& point, const Select& select) {
+  out.key("version").value(point.version);
+  write_time(out, "created_at", point.created_us);
+  write_time(out, "updated_at", point.updated_us);
+  if (select.text && point.text) out.key("text").value(std::string_view(*point.text));
+  if (select.payload) out.key("payload").raw(point.payload.empty() ? "{}" : point.payload);
+  if (!select.vectors) return;
+  const auto unnamed = [](const NamedVector& vector) { return vector.name.empty(); };
+  const auto usual = std::ranges::find_if(point.vectors, unnamed);
+  if (usual != point.vectors.end()) out.key("vector").floats(usual->values);
+  if (std::ranges::all_of(point.vectors, unnamed)) return;
+  out.key("vectors").begin_object();
+  for (const NamedVector& vector : point.vectors) {
+    if (!vector.name.empty()) out.key(vector.name).floats(vector.values);
+  }
+  out.end_object();
+}
+
+void write_point(JsonWriter& out, const Point& point, const Select& select) {
+  out.begin_object().key("id");
+  write_id(out, point.id);
+  write_point_members(out, point, select);
+  out.end_object();
+}
+
+void write_explain(JsonWriter& out, const SearchExplain& explain) {
+  out.begin_object();
+  out.key("tail_rows").value(explain.tail_rows);
+  out.key("graph_distances").value(explain.graph_distances);
+  out.key("scanned_rows").value(explain.scanned_rows);
+  out.key("hops").value(explain.hops);
+  out.key("exact").value(explain.exact);
+  out.key("storage_scan").value(explain.storage_scan);
+  out.key("embed_ms").value(explain.embed_ms);
+  out.key("search_ms").value(explain.search_ms);
+  out.key("hydrate_ms").value(explain.hydrate_ms);
+  out.end_object();
+}
+
+void reply_written(const CallPtr& call, const Result<WriteResult>& result, WriteAnswer about) {
+  if (!result.ok()) return call->fail(result.error());
+  const WriteResult& written = result.value();
+  const auto refused = [](const ItemResult& item) { return item.outcome == ItemOutcome::kRefused; };
+  if (!written.items.empty() && std::ranges::all_of(written.items, refused)) {
+    return reply_refused(call, written, about);
+  }
+  if (about.one && written.items.size() == 1 &&
+      written.items[0].outcome == ItemOutcome::kNotFound) {
+    return call->fail({ErrorCode::kNotFound, "there is no point " + written.items[0].id.to_string(),
+                       "point_not_found"});
+  }
+  Response response;
+  JsonWriter out(response.body);
+  out.begin_object().key("items").begin_array();
+  for (const ItemResult& item : written.items) write_item(out, item);
+  out.end_array();
+  out.key("seq").value(std::string_view(written.seq));
+  out.key("durable").value(written.durable);
+  out.key("replayed").value(written.replayed);
+  out.end_object();
+  response.headers.emplace_back("Quipu-Seq", written.seq);
+  if (written.replayed) response.headers.emplace_back("Idempotency-Replayed", "true");
+  call->reply(std::move(response));
+}
+
+Engine::WriteDone when_written(const CallPtr& call, WriteAnswer about) {
+  return [call, about](Result<WriteResult> result) {
+    if (!result.ok() || result.value().items.size() <= kInlineItemsMax) {
+      return reply_written(call, result, about);
+    }
+    const auto shared = std::make_shared<const Result<WriteResult>>(std::move(result));
+    const Status submitted =
+        call->core().compute.submit([call, about, shared] { reply_written(call, *shared, about); });
+    // The write was acknowledged: a full pool must not turn that into an error.
+    if (!submitted.ok()) reply_written(call, *shared, about);
+  };
+}
+
+std::optional<PointId> path_id(const CallPtr& call, std::size_t parameter) {
+  Result<PointId> id = PointId::parse(call->parameter(parameter));
+  if (id.ok()) return id.value();
+  call->fail(id.error());
+  return std::nullopt;
+}
+
+double milliseconds_since_start(const Call& call) {
+  const std::chrono::duration<double, std::milli> took =
+      call.core().clock.steady_now() - call.start();
+  return took.count();
+}
+
+Select select_of_query(const Call& call) {
+  return {.payload = call.flag("with_payload", true),
+          .text = call.flag("with_text", true),
+          .vectors = call.flag("with_vector", false)};
+}
+
+}  // namespace quipu::api::rest

@@ -1,0 +1,305 @@
+#include "quipu/api/service.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <future>
+#include <optional>
+
+#include "quipu/api/call.h"
+#include "quipu/api/compression.h"
+#include "quipu/api/nearest.h"
+#include "quipu/api/openapi.h"
+#include "quipu/api/problem.h"
+#include "quipu/api/rest/routes.h"
+#include "quipu/api/router.h"
+#include "quipu/api/uri.h"
+#include "quipu/base/limits.h"
+#include "quipu/base/log.h"
+#include "quipu/base/quote.h"
+#include "quipu/base/thread_annotations.h"
+#include "quipu/telemetry/request_id.h"
+
+namespace quipu::api {
+namespace {
+
+constexpr std::size_t kGzipBytesMin = 1024;
+constexpr std::size_t kGzipBytesMax = std::size_t{16} << 20;
+constexpr std::array<double, 14> kLatencyBounds = {.0001, .00025, .0005, .001, .0025, .005, .01,
+                                                   .025,  .05,    .1,    .25,  .5,    1,    5};
+
+// The counters of one row, looked up once: asking the registry takes a lock.
+class RouteMetrics {
+ public:
+  RouteMetrics(MetricsRegistry& metrics, std::string_view name)
+      : metrics_(metrics),
+        name_(name),
+        seconds_(metrics.histogram("quipu_http_request_seconds",
+                                   "Time from a request's last byte to its answer.",
+                                   {{"route", name_}}, kLatencyBounds)) {}
+  void record(int status, double seconds) {
+    seconds_.observe(seconds);
+    std::atomic<Counter*>& slot = by_status_[static_cast<std::size_t>(status) % by_status_.size()];
+    // Acquire pairs with the release below: whoever sees the pointer sees the counter behind it.
+    // All who come at once store the same one.
+    Counter* counter = slot.load(std::memory_order_acquire);
+    if (counter == nullptr) {
+      counter = &metrics_.counter("quipu_http_requests_total", "Requests answered.",
+                                  {{"route", name_}, {"status", std::to_string(status)}});
+      slot.store(counter, std::memory_order_release);
+    }
+    counter->add();
+  }
+
+ private:
+  MetricsRegistry& metrics_;
+  std::string name_;
+  Histogram& seconds_;
+  std::array<std::atomic<Counter*>, 600> by_status_{};
+};
+
+Error field_error(std::string message) {
+  return {ErrorCode::kInvalidArgument, std::move(message), "invalid_request"};
+}
+
+// Every query parameter is one that the row names, once, with a value of its kind.
+Status check_query(const Route& route, const Target& target) {
+  std::vector<std::string_view> known;
+  for (const QueryParameter& parameter : route.query) known.push_back(parameter.name);
+  if (route.min_seq) known.push_back("min_seq");
+  for (std::size_t i = 0; i < target.query.size(); ++i) {
+    const auto& [name, value] = target.query[i];
+    if (std::ranges::find(known, name) == known.end()) {
+      return field_error("query parameter " + in_quotes(name) + " is not known here" +
+                         did_you_mean(name, known));
+    }
+    for (std::size_t before = 0; before < i; ++before) {
+      if (target.query[before].first == name) {
+        return field_error("query parameter " + in_quotes(name) + " is there twice");
+      }
+    }
+    const auto row = std::ranges::find(route.query, name, &QueryParameter::name);
+    const bool flag = row != route.query.end() && row->kind == ParameterKind::kFlag;
+    if (flag && value != "true" && value != "false") {
+      return field_error("query parameter " + in_quotes(name) + " must be true or false, got " +
+                         in_quotes(value));
+    }
+    if (!flag && (value.empty() || value.size() > 4096)) {
+      return field_error("query parameter " + in_quotes(name) + " must have 1 to 4096 bytes, has " +
+                         std::to_string(value.size()));
+    }
+  }
+  return ok_status();
+}
+
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  std::ranges::transform(lower, lower.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  });
+  return lower;
+}
+
+std::string media_type(std::string_view header) {
+  return lower_case(header.substr(0, header.find_first_of("; \t")));
+}
+
+Status check_body(const Call& call, const Route& route, const ServiceOptions& options) {
+  const std::size_t limit = std::min(route.body_bytes_max, options.request_bytes_max);
+  if (call.request().body.size() > limit) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "the body has " + std::to_string(call.request().body.size()) +
+                     " bytes; the limit here is " + std::to_string(limit),
+                 "body_too_large"};
+  }
+  if (route.body.describe == nullptr) {
+    if (call.request().body.empty()) return ok_status();
+    return Error{ErrorCode::kInvalidArgument, "this route takes no body", "malformed_request"};
+  }
+  const auto header = call.header("Content-Type");
+  if (!header) return ok_status();
+  const std::string type = media_type(*header);
+  const bool lines = route.body.describe_line != nullptr;
+  if (type == "application/json" || (lines && type == "application/x-ndjson")) return ok_status();
+  return Error{ErrorCode::kInvalidArgument,
+               "Content-Type is " + in_quotes(type) + "; this route takes application/json" +
+                   (lines ? " or application/x-ndjson" : ""),
+               "unsupported_media_type"};
+}
+
+Status check_idempotency_key(const Call& call) {
+  const auto key = call.header("Idempotency-Key");
+  if (!key) return ok_status();
+  const bool visible = std::ranges::all_of(*key, [](char c) { return c > 0x20 && c < 0x7f; });
+  if (!key->empty() && key->size() <= limits::kIdempotencyKeyBytesMax && visible) {
+    return ok_status();
+  }
+  return Error{ErrorCode::kInvalidArgument,
+               "Idempotency-Key must have 1 to 255 visible ASCII characters, has " +
+                   std::to_string(key->size()) + " bytes",
+               "malformed_header"};
+}
+
+}  // namespace
+
+struct Service::State {
+  State(Engine& engine, ThreadPool& compute, MetricsRegistry& metrics, Clock& clock,
+        ServiceOptions options)
+      : core(engine, compute, clock, metrics, std::move(options)),
+        router(rest::routes()),
+        unmatched(metrics, "unmatched") {
+    core.openapi = openapi_document(rest::routes());
+    for (const Route& route : rest::routes()) {
+      if (route.built())
+        by_route.emplace(&route, std::make_unique<RouteMetrics>(metrics, route.name));
+    }
+  }
+
+  RouteMetrics& metrics_of(const Route* route) {
+    const auto found = by_route.find(route);
+    return found == by_route.end() ? unmatched : *found->second;
+  }
+  void finish(Call& call, Response response, const Done& done);
+  void start(const CallPtr& call);
+  void route(Request request, Done done);
+
+  Mutex mutex;
+  std::condition_variable idle;
+  std::size_t in_flight GUARDED_BY(mutex) = 0;
+
+  Core core;
+  Router router;
+  RouteMetrics unmatched;
+  std::map<const Route*, std::unique_ptr<RouteMetrics>> by_route;
+};
+
+void Service::State::finish(Call& call, Response response, const Done& done) {
+  const auto encoding = call.header("Accept-Encoding");
+  if (response.body.size() >= kGzipBytesMin && response.body.size() <= kGzipBytesMax) {
+    response.headers.emplace_back("Vary", "Accept-Encoding");
+    std::string packed = encoding && accepts_gzip(*encoding) ? gzip(response.body) : "";
+    if (!packed.empty()) {
+      response.body = std::move(packed);
+      response.headers.emplace_back("Content-Encoding", "gzip");
+    }
+  }
+  response.headers.emplace_back("X-Request-Id", call.request_id());
+  const std::chrono::duration<double> took = core.clock.steady_now() - call.start();
+  metrics_of(call.route()).record(response.status, took.count());
+  // A path that is not built yet is the caller's affair, and no failure of ours.
+  const bool failed = response.status >= 500 && response.status != 501;
+  if (failed || log_level() == LogLevel::kDebug) {
+    log(failed ? LogLevel::kWarning : LogLevel::kDebug, "request",
+        {{"request_id", call.request_id()},
+         {"method", call.request().method},
+         {"route", std::string(call.route() == nullptr ? "unmatched" : call.route()->name)},
+         {"status", std::to_string(response.status)},
+         {"ms", std::to_string(took.count() * 1000)},
+         {"peer", call.request().peer}});
+  }
+  done(std::move(response));
+  MutexLock lock(mutex);
+  if (--in_flight == 0) idle.notify_all();
+}
+
+void Service::State::start(const CallPtr& call) {
+  const Route& route = *call->route();
+  Execution where = route.execution;
+  if (call->query("min_seq")) where = Execution::kWaiting;
+  if (where == Execution::kInline) return route.handler(call);
+  call->run_on(where == Execution::kCompute ? core.compute : core.waiting,
+               [handler = route.handler](const CallPtr& self) { handler(self); });
+}
+
+void Service::State::route(Request request, Done done) {
+  CallParts parts{.core = &core,
+                  .route = nullptr,
+                  .request = std::move(request),
+                  .request_id = "",
+                  .parameters = {},
+                  .query = {},
+                  .start = core.clock.steady_now(),
+                  .finish = [this, done = std::move(done)](Call& call, Response response) {
+                    finish(call, std::move(response), done);
+                  }};
+  const Request& asked = parts.request;
+  for (const auto& [name, value] : asked.headers) {
+    if (lower_case(name) == "x-request-id" && telemetry::valid_request_id(value)) {
+      parts.request_id = value;
+    }
+  }
+  if (parts.request_id.empty()) parts.request_id = telemetry::make_request_id();
+  const auto answer = [&](const Error& error) {
+    std::make_shared<Call>(std::move(parts))->fail(error);
+  };
+  Result<Target> parsed = parse_target(asked.target);
+  if (!parsed.ok()) return answer(parsed.error());
+  Target& target = parsed.value();
+  const Router::Match match = router.match(target.segments);
+  const std::string path = asked.target.substr(0, asked.target.find('?'));
+  if (!match.found()) {
+    return answer({ErrorCode::kNotFound, "there is no " + in_quotes(path), "path_not_found"});
+  }
+  if (asked.method == "OPTIONS") {
+    Response response{.status = 204, .content_type = "", .body = "", .headers = {}};
+    response.headers.emplace_back("Allow", match.allowed());
+    return std::make_shared<Call>(std::move(parts))->reply(std::move(response));
+  }
+  const auto method = parse_method(asked.method == "HEAD" ? "GET" : asked.method);
+  const Route* row = method ? match.by_method[static_cast<std::size_t>(*method)] : nullptr;
+  if (row == nullptr) {
+    Error error{ErrorCode::kInvalidArgument,
+                in_quotes(path) + " does not take " + in_quotes(asked.method, 16) + "; it takes " +
+                    match.allowed(),
+                "method_not_allowed"};
+    Response response = problem_response(error, parts.request_id);
+    response.headers.emplace_back("Allow", match.allowed());
+    return std::make_shared<Call>(std::move(parts))->reply(std::move(response));
+  }
+  parts.route = row;
+  if (!row->built()) {
+    return answer({ErrorCode::kUnimplemented,
+                   std::string(row->summary) + ": planned, not built yet", "not_built"});
+  }
+  const Status query = check_query(*row, target);
+  if (!query.ok()) return answer(query.error());
+  for (const std::string_view value : match.parameters) parts.parameters.emplace_back(value);
+  parts.query = std::move(target.query);
+  const CallPtr call = std::make_shared<Call>(std::move(parts));
+  const Status body = check_body(*call, *row, core.options);
+  if (!body.ok()) return call->fail(body.error());
+  const Status key = check_idempotency_key(*call);
+  if (!key.ok()) return call->fail(key.error());
+  start(call);
+}
+
+Service::Service(Engine& engine, ThreadPool& compute, MetricsRegistry& metrics, Clock& clock,
+                 ServiceOptions options)
+    : state_(std::make_unique<State>(engine, compute, metrics, clock, std::move(options))) {}
+
+Service::~Service() {
+  state_->core.waiting.stop();
+  MutexLock lock(state_->mutex);
+  while (state_->in_flight > 0) state_->idle.wait(lock.native());
+}
+
+void Service::handle(Request request, Done done) {
+  {
+    MutexLock lock(state_->mutex);
+    ++state_->in_flight;
+  }
+  state_->route(std::move(request), std::move(done));
+}
+
+Response Service::handle_and_wait(Request request) {
+  std::promise<Response> answered;
+  std::future<Response> answer = answered.get_future();
+  handle(std::move(request),
+         [&answered](Response response) { answered.set_value(std::move(response)); });
+  return answer.get();
+}
+
+const std::string& Service::openapi() const { return state_->core.openapi; }
+
+}  // namespace quipu::api

@@ -1,0 +1,79 @@
+// Every surface of Quipu that speaks HTTP, without the network: requests in, responses out. The
+// server feeds it from sockets; the command line calls it in process on a data folder of its own.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "quipu/base/clock.h"
+#include "quipu/base/metrics.h"
+#include "quipu/base/thread_pool.h"
+#include "quipu/engine.h"
+#include "quipu/result.h"
+
+namespace quipu::api {
+
+struct Request {
+  std::string method;  // upper case
+  std::string target;  // path and query as sent, percent-encoded
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+  std::string peer;  // the client's address, "" in process
+};
+
+struct Response {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers;  // besides type and length
+};
+
+struct ServiceOptions {
+  std::string tenant = "default";
+  std::string default_model = "all-MiniLM-L6-v2";
+  std::string memory_collection = "memories";
+  std::size_t request_bytes_max = 64U << 20;
+  std::chrono::milliseconds request_timeout{30'000};
+  // Threads of the service's own for what waits: writes for the log, texts for the embedder, reads
+  // for a moment that is not there yet. 1..256.
+  std::size_t waiting_threads = 16;
+  // The folder for POST /v1/snapshots; "": snapshots are refused.
+  std::string snapshots_dir;
+  // The text of /metrics, in the Prometheus format; null: the path answers 501.
+  std::function<std::string()> metrics_text;
+  // The JSON of /v1/config, without secrets; null: the path answers 501.
+  std::function<std::string()> config_json;
+};
+
+// Routes of the one table (serving.md, section 1): validation, OpenAPI, metric labels and the 405
+// and 501 answers all come from it. Threads: any.
+class Service {
+ public:
+  // Borrows all of them. `compute` runs what takes longer than a few microseconds.
+  Service(Engine& engine, ThreadPool& compute, MetricsRegistry& metrics, Clock& clock,
+          ServiceOptions options);
+  // Waits for the calls that it accepted.
+  ~Service();
+
+  // Calls `done` exactly once, on the calling thread, a thread of `compute` or one of the engine.
+  using Done = std::function<void(Response)>;
+  void handle(Request request, Done done);
+  // Waits for the answer; not from a thread of `compute`.
+  [[nodiscard]] Response handle_and_wait(Request request);
+
+  // The OpenAPI 3.1 document of everything that is built.
+  [[nodiscard]] const std::string& openapi() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace quipu::api

@@ -1,0 +1,104 @@
+#include <ostream>
+
+#include "quipu/base/format.h"
+#include "quipu/base/limits.h"
+#include "quipu/cli/commands.h"
+
+namespace quipu::cli {
+namespace {
+
+constexpr std::size_t kVectorBytesMax = 8U << 20;
+
+Result<std::string> query_body(Context& context, const SearchArguments& arguments) {
+  const int given = (arguments.text.empty() ? 0 : 1) + (arguments.vector.empty() ? 0 : 1) +
+                    (arguments.id.empty() ? 0 : 1);
+  if (given != 1) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "search takes exactly one of a text, --vector and --id", "one_query"};
+  }
+  std::string body;
+  JsonWriter json(body);
+  json.begin_object();
+  if (!arguments.text.empty()) {
+    QUIPU_TRY(const std::string text,
+              read_argument(context, arguments.text, limits::kTextBytesMax));
+    json.key("text").value(std::string_view(text));
+  }
+  if (!arguments.vector.empty()) {
+    QUIPU_TRY(const std::string vector, read_argument(context, arguments.vector, kVectorBytesMax));
+    const Result<JsonDocument> parsed = JsonDocument::parse(vector);
+    if (!parsed.ok() || !parsed.value().root().is_array()) {
+      return Error{ErrorCode::kInvalidArgument,
+                   "--vector is no JSON array of numbers" +
+                       (parsed.ok() ? std::string() : ": " + parsed.error().message),
+                   "bad_vector"};
+    }
+    json.key("vector").raw(vector);
+  }
+  if (!arguments.id.empty()) {
+    QUIPU_TRY(const std::string id, id_json(arguments.id));
+    json.key("id").raw(id);
+  }
+  if (!arguments.vector_name.empty()) {
+    json.key("vector_name").value(std::string_view(arguments.vector_name));
+  }
+  json.key("k").value(static_cast<std::uint64_t>(arguments.k));
+  if (arguments.offset > 0) json.key("offset").value(static_cast<std::uint64_t>(arguments.offset));
+  if (arguments.ef > 0) json.key("ef").value(arguments.ef);
+  if (arguments.exact) json.key("exact").value(true);
+  if (arguments.score_threshold) json.key("score_threshold").value(*arguments.score_threshold);
+  if (arguments.with_vector) json.key("with_vector").value(true);
+  if (arguments.explain) json.key("explain").value(true);
+  json.end_object();
+  return body;
+}
+
+void print_hit(Context& context, std::size_t rank, const JsonView& hit) {
+  context.out() << quipu::format("{:>2}. {:.4f}  {}\n", rank, real_of(hit, "score"),
+                                 id_text(hit.find("id")));
+  constexpr std::size_t kIndent = 4;
+  const std::size_t columns = context.streams().columns;
+  const auto payload = hit.find("payload");
+  const std::string place = payload ? place_of(*payload) : std::string();
+  if (!place.empty()) {
+    context.out() << wrapped(place, columns, kIndent);
+  } else if (payload && payload->size() > 0) {
+    context.out() << wrapped(payload->to_string(), columns, kIndent);
+  }
+  const std::string text = text_of(hit, "text");
+  if (!text.empty()) context.out() << wrapped(text, columns, kIndent);
+}
+
+}  // namespace
+
+int search(Context& context, const SearchArguments& arguments) {
+  Result<std::string> body = query_body(context, arguments);
+  if (!body.ok()) return context.fail(body.error());
+  const Result<Answer> answer =
+      context.call(Context::Need::kReading, "POST",
+                   collection_path(arguments.collection) + "/search", std::move(body).value());
+  if (!answer.ok()) return context.fail(answer.error());
+  if (context.json()) {
+    context.print_json(answer.value().body);
+    return kExitOk;
+  }
+  const JsonView result = answer.value().json();
+  const auto hits = result.find("hits");
+  if (!hits || hits->size() == 0) context.note("no point comes near");
+  std::size_t rank = arguments.offset;
+  if (hits) {
+    hits->for_each_element([&](JsonView hit) {
+      print_hit(context, ++rank, hit);
+      return true;
+    });
+  }
+  if (flag_of(result, "query_truncated")) {
+    context.note("the query was longer than the model takes; its end was not looked at");
+  }
+  if (const auto explain = result.find("explain")) {
+    context.out() << "explain " << explain->to_string() << '\n';
+  }
+  return kExitOk;
+}
+
+}  // namespace quipu::cli

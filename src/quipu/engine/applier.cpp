@@ -1,0 +1,410 @@
+#include "quipu/engine/applier.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+#include <variant>
+
+#include "quipu/base/format.h"
+#include "quipu/base/json.h"
+#include "quipu/base/limits.h"
+#include "quipu/storage/keys.h"
+
+namespace quipu::engine {
+namespace {
+
+// An operation with a key drops at most this many that have expired: apply stays bounded, and two
+// for one is enough to shrink.
+constexpr int kExpiredPerOperation = 16;
+
+// What follows an operation in its log entry.
+constexpr std::string_view kLogApplied{"\0", 1};
+constexpr std::string_view kLogRefused{"\1", 1};
+
+std::optional<Error> check_condition(const storage::OpCondition& condition, const PointId& id,
+                                     bool exists, std::uint64_t version) {
+  if (condition.if_absent && exists) {
+    return Error{ErrorCode::kAlreadyExists,
+                 format("the point {} exists, with version {}, and if_absent was asked for",
+                        id.to_string(), version),
+                 "point_exists"};
+  }
+  if (condition.if_version && (!exists || version != *condition.if_version)) {
+    return Error{ErrorCode::kFailedPrecondition,
+                 exists ? format("the point {} has version {}, not {}", id.to_string(), version,
+                                 *condition.if_version)
+                        : format("the point {} is absent, so it does not have version {}",
+                                 id.to_string(), *condition.if_version),
+                 "version_mismatch"};
+  }
+  return std::nullopt;
+}
+
+std::uint16_t mask_of(const std::vector<storage::OpVector>& vectors) {
+  unsigned mask = 0;
+  for (const storage::OpVector& vector : vectors) mask |= 1U << vector.vector_index;
+  return static_cast<std::uint16_t>(mask);
+}
+
+// A refused operation changes nothing: its other items say on whose account.
+void refuse_rest(std::vector<ItemResult>& items) {
+  const ItemResult* first = nullptr;
+  for (const ItemResult& item : items) {
+    if (item.error) {
+      first = &item;
+      break;
+    }
+  }
+  QUIPU_ASSERT(first != nullptr);
+  const std::string id = first->id.to_string();
+  const ErrorCode code = first->error->code;
+  for (ItemResult& item : items) {
+    item.outcome = ItemOutcome::kRefused;
+    if (!item.error) {
+      item.error = Error{code, format("not done, because the point {} of this batch failed", id),
+                         "batch_refused"};
+    }
+  }
+}
+
+std::string_view float_bytes(const std::vector<float>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
+}
+
+}  // namespace
+
+Applier::Applier(KeyValueStore& kv, KvBatch& batch) : kv_(kv), batch_(batch) {}
+
+Applier::Overlay& Applier::overlay(Shard& shard) {
+  const auto [it, fresh] = overlays_.try_emplace(shard.id());
+  if (fresh) {
+    it->second.first = &shard;
+    it->second.second.meta = shard.meta;
+    it->second.second.oldest_idempotency_us = shard.oldest_idempotency_us;
+  }
+  return it->second.second;
+}
+
+Applier::Current Applier::current(const Shard& shard, const Overlay& overlay,
+                                  const PointId& id) const {
+  if (const auto it = overlay.points.find(id); it != overlay.points.end()) {
+    return {.exists = it->second.exists, .version = it->second.version};
+  }
+  const std::optional<SlotMap::Entry> entry = shard.slots.find(id);
+  return {.exists = entry.has_value(), .version = entry ? entry->version : 0};
+}
+
+Result<PointRecord> Applier::read_record(const Shard& shard, const Overlay& overlay,
+                                         const PointId& id) {
+  if (const auto it = overlay.points.find(id); it != overlay.points.end()) {
+    return decode_point_record(it->second.record);
+  }
+  QUIPU_TRY(const std::optional<std::string> bytes,
+            kv_.get(Family::kPoints, storage::point_key(shard.id(), id), nullptr));
+  if (!bytes) {
+    return Error{ErrorCode::kCorruption,
+                 format("the point {} of shard {} has a slot and no record", id.to_string(),
+                        shard.id().value()),
+                 "state_mismatch"};
+  }
+  return decode_point_record(*bytes);
+}
+
+Status Applier::plan_upsert(const Shard& shard, const Overlay& overlay,
+                            const storage::Operation& operation, const storage::UpsertOp& op,
+                            Seq seq, Plan& plan) {
+  for (const storage::UpsertPoint& point : op.points) {
+    const Current now = current(shard, overlay, point.id);
+    ItemResult item{.id = point.id, .version = now.version};
+    item.error = check_condition(point.condition, point.id, now.exists, now.version);
+    if (item.error) {
+      plan.refused = true;
+      plan.items.push_back(std::move(item));
+      continue;
+    }
+    Planned planned{.id = point.id, .exists = true, .existed = now.exists};
+    planned.record.version = seq.value();
+    planned.record.created_us = operation.time_us;
+    planned.record.updated_us = operation.time_us;
+    planned.record.vector_mask = mask_of(point.vectors);
+    planned.record.text = point.text;
+    planned.record.embedding = point.embedding;
+    planned.record.payload = point.payload;
+    planned.vectors = &point.vectors;
+    if (now.exists) {
+      QUIPU_TRY(const PointRecord before, read_record(shard, overlay, point.id));
+      planned.record.created_us = before.created_us;
+      planned.erased_vectors =
+          static_cast<std::uint16_t>(before.vector_mask & ~planned.record.vector_mask);
+    }
+    plan.points.push_back(std::move(planned));
+    item.outcome = now.exists ? ItemOutcome::kUpdated : ItemOutcome::kCreated;
+    item.version = seq.value();
+    plan.items.push_back(std::move(item));
+  }
+  return ok_status();
+}
+
+Status Applier::plan_patch(const Shard& shard, const Overlay& overlay,
+                           const storage::Operation& operation, const storage::PatchOp& op, Seq seq,
+                           Plan& plan) {
+  for (const storage::PatchPoint& point : op.points) {
+    const Current now = current(shard, overlay, point.id);
+    ItemResult item{.id = point.id, .version = now.version};
+    item.error = check_condition(point.condition, point.id, now.exists, now.version);
+    if (!item.error && !now.exists) {
+      item.outcome = ItemOutcome::kNotFound;
+      plan.items.push_back(std::move(item));
+      continue;
+    }
+    Planned planned{.id = point.id, .exists = true, .existed = true};
+    if (!item.error) {
+      QUIPU_TRY(planned.record, read_record(shard, overlay, point.id));
+      QUIPU_TRY(planned.record.payload,
+                merge_payload(point.replace_payload ? "{}" : planned.record.payload,
+                              point.delete_payload, point.set_payload));
+      if (planned.record.payload.size() > limits::kPayloadBytesMax) {
+        item.error = Error{
+            ErrorCode::kResourceExhausted,
+            format("the payload of point {} would have {} bytes; the limit is {}",
+                   point.id.to_string(), planned.record.payload.size(), limits::kPayloadBytesMax),
+            "payload_too_large"};
+      }
+    }
+    if (item.error) {
+      plan.refused = true;
+      plan.items.push_back(std::move(item));
+      continue;
+    }
+    planned.record.version = seq.value();
+    planned.record.updated_us = operation.time_us;
+    planned.record.vector_mask =
+        static_cast<std::uint16_t>(planned.record.vector_mask | mask_of(point.vectors));
+    if (point.text) {
+      planned.record.text = point.text;
+      planned.record.embedding = point.embedding;
+    }
+    planned.vectors = &point.vectors;
+    plan.points.push_back(std::move(planned));
+    item.outcome = ItemOutcome::kUpdated;
+    item.version = seq.value();
+    plan.items.push_back(std::move(item));
+  }
+  return ok_status();
+}
+
+Status Applier::plan_delete(const Shard& shard, const Overlay& overlay, const storage::DeleteOp& op,
+                            Seq seq, Plan& plan) {
+  for (const storage::DeletePoint& point : op.points) {
+    const Current now = current(shard, overlay, point.id);
+    ItemResult item{.id = point.id, .version = now.version};
+    item.error = check_condition(point.condition, point.id, now.exists, now.version);
+    if (item.error) {
+      plan.refused = true;
+    } else if (!now.exists) {
+      item.outcome = ItemOutcome::kNotFound;
+    } else {
+      QUIPU_TRY(const PointRecord before, read_record(shard, overlay, point.id));
+      plan.points.push_back(
+          {.id = point.id, .exists = false, .existed = true, .erased_vectors = before.vector_mask});
+      item.outcome = ItemOutcome::kDeleted;
+      item.version = seq.value();
+    }
+    plan.items.push_back(std::move(item));
+  }
+  return ok_status();
+}
+
+Result<Applier::Plan> Applier::make_plan(const Shard& shard, const Overlay& overlay,
+                                         const storage::Operation& operation, Seq seq) {
+  Plan plan;
+  if (const auto* upsert = std::get_if<storage::UpsertOp>(&operation.body)) {
+    QUIPU_TRY_OK(plan_upsert(shard, overlay, operation, *upsert, seq, plan));
+  } else if (const auto* patch = std::get_if<storage::PatchOp>(&operation.body)) {
+    QUIPU_TRY_OK(plan_patch(shard, overlay, operation, *patch, seq, plan));
+  } else if (const auto* remove = std::get_if<storage::DeleteOp>(&operation.body)) {
+    QUIPU_TRY_OK(plan_delete(shard, overlay, *remove, seq, plan));
+  } else {
+    return Error{ErrorCode::kInternal, "an operation on the catalogue came to a shard of points"};
+  }
+  if (plan.refused) {
+    plan.points.clear();
+    refuse_rest(plan.items);
+  }
+  return plan;
+}
+
+void Applier::emit_plan(const Shard& shard, Overlay& overlay, const Plan& plan) {
+  for (const Planned& point : plan.points) {
+    // Counted here and not in the plan, so that an id named twice counts once.
+    const bool existed = current(shard, overlay, point.id).exists;
+    if (point.exists && !existed) ++overlay.meta.points;
+    if (!point.exists && existed) --overlay.meta.points;
+    for (std::uint16_t i = 0; i < shard.vectors().size(); ++i) {
+      if ((point.erased_vectors >> i & 1U) != 0) {
+        batch_.erase(Family::kVectors, storage::vector_key(shard.id(), i, point.id));
+      }
+    }
+    const std::string key = storage::point_key(shard.id(), point.id);
+    OverlayPoint& after = overlay.points[point.id];
+    after = {.exists = point.exists, .version = point.record.version, .record = {}};
+    if (!point.exists) {
+      batch_.erase(Family::kPoints, key);
+      continue;
+    }
+    after.record = encode_point_record(point.record);
+    batch_.put(Family::kPoints, key, after.record);
+    for (const storage::OpVector& vector : *point.vectors) {
+      batch_.put(Family::kVectors, storage::vector_key(shard.id(), vector.vector_index, point.id),
+                 float_bytes(vector.values));
+    }
+  }
+}
+
+Result<Applied> Applier::apply(Shard& shard, const storage::Operation& operation,
+                               std::string_view encoded) {
+  Overlay& over = overlay(shard);
+  if (operation.idempotency) {
+    QUIPU_TRY(std::optional<Applied> earlier,
+              find_idempotent(shard, *operation.idempotency, operation.time_us));
+    if (earlier) return std::move(*earlier);
+  }
+  const Seq seq(over.meta.applied.value() + 1);
+  QUIPU_TRY(Plan plan, make_plan(shard, over, operation, seq));
+  Applied applied{.seq = seq, .refused = plan.refused, .items = std::move(plan.items)};
+  // Only expiry can still fail, by reading; what it drops has expired either way.
+  if (operation.idempotency) QUIPU_TRY_OK(remember(shard, over, operation, applied));
+  over.meta.applied = seq;
+  ++over.operations;
+  put_log_entry(batch_, shard.id(), seq, encoded, applied.refused);
+  emit_plan(shard, over, plan);
+  return applied;
+}
+
+void Applier::finish() {
+  for (const auto& [id, entry] : overlays_) {
+    batch_.put(Family::kMeta, storage::applied_key(id), encode_shard_meta(entry.second.meta));
+  }
+}
+
+void Applier::commit() {
+  for (auto& [id, entry] : overlays_) {
+    entry.first->meta = entry.second.meta;
+    entry.first->oldest_idempotency_us = entry.second.oldest_idempotency_us;
+    // A statistic: no order with anything else is needed.
+    entry.first->log_operations.fetch_add(entry.second.operations, std::memory_order_relaxed);
+  }
+}
+
+Result<std::optional<Applied>> Applier::find_idempotent(const Shard& shard,
+                                                        const storage::OpIdempotency& key,
+                                                        std::int64_t time_us) {
+  std::optional<std::string> bytes;
+  if (const auto it = remembered_.find({shard.id(), key.key}); it != remembered_.end()) {
+    bytes = it->second;
+  } else {
+    QUIPU_TRY(bytes, kv_.get(Family::kDedup, storage::dedup_key(shard.id(), key.key), nullptr));
+  }
+  if (!bytes) return std::optional<Applied>();
+  QUIPU_TRY(IdempotencyRecord record, decode_idempotency_record(*bytes));
+  if (record.time_us + limits::kIdempotencyAgeUsMax < time_us) return std::optional<Applied>();
+  if (record.request != key.request) {
+    return Error{ErrorCode::kFailedPrecondition,
+                 "this idempotency key was used for another request in the last 24 hours",
+                 "idempotency_mismatch"};
+  }
+  return std::optional<Applied>(Applied{
+      .seq = record.seq, .refused = false, .replayed = true, .items = std::move(record.items)});
+}
+
+Status Applier::remember(const Shard& shard, Overlay& overlay, const storage::Operation& operation,
+                         const Applied& applied) {
+  QUIPU_TRY_OK(expire_idempotency(shard, overlay, operation.time_us));
+  const Digest128& key = operation.idempotency->key;
+  std::string record = encode_idempotency_record({.request = operation.idempotency->request,
+                                                  .time_us = operation.time_us,
+                                                  .seq = applied.seq,
+                                                  .items = applied.items});
+  batch_.put(Family::kDedup, storage::dedup_key(shard.id(), key), record);
+  batch_.put(Family::kDedup, storage::dedup_time_key(shard.id(), operation.time_us, key), "");
+  remembered_[{shard.id(), key}] = std::move(record);
+  ++overlay.meta.idempotency_keys;
+  if (overlay.oldest_idempotency_us < 0) overlay.oldest_idempotency_us = operation.time_us;
+  return ok_status();
+}
+
+Status Applier::expire_idempotency(const Shard& shard, Overlay& overlay, std::int64_t time_us) {
+  const std::int64_t horizon = time_us - limits::kIdempotencyAgeUsMax;
+  const bool known_young =
+      overlay.oldest_idempotency_us >= 0 && overlay.oldest_idempotency_us >= horizon;
+  if (known_young && overlay.meta.idempotency_keys < limits::kIdempotencyKeysMax) {
+    return ok_status();
+  }
+  const storage::KeyRange range =
+      storage::dedup_time_range(shard.id(), std::numeric_limits<std::int64_t>::max());
+  const std::unique_ptr<KvIterator> it = kv_.iterate(
+      Family::kDedup, {.begin = range.begin, .end = range.end, .fill_cache = true}, nullptr);
+  it->seek(range.begin);
+  overlay.oldest_idempotency_us = time_us;
+  for (int dropped = 0; it->valid(); it->next()) {
+    QUIPU_TRY(const storage::DedupTimeKey entry, storage::decode_dedup_time_key(it->key()));
+    const bool over = overlay.meta.idempotency_keys >= limits::kIdempotencyKeysMax;
+    if ((entry.time_us >= horizon && !over) || dropped == kExpiredPerOperation) {
+      overlay.oldest_idempotency_us = entry.time_us;
+      break;
+    }
+    // Not one that this group has just written anew under the same key.
+    if (!remembered_.contains({shard.id(), entry.digest})) {
+      batch_.erase(Family::kDedup, storage::dedup_key(shard.id(), entry.digest));
+    }
+    batch_.erase(Family::kDedup, it->key());
+    if (overlay.meta.idempotency_keys > 0) --overlay.meta.idempotency_keys;
+    ++dropped;
+  }
+  return it->status();
+}
+
+void put_log_entry(KvBatch& batch, ShardId shard, Seq seq, std::string_view encoded, bool refused) {
+  const std::string_view outcome = refused ? kLogRefused : kLogApplied;
+  const std::string_view parts[] = {encoded, outcome};
+  batch.put_parts(Family::kLog, storage::log_key(shard, seq), parts);
+}
+
+Result<LogEntry> read_log_entry(std::string_view value) {
+  QUIPU_TRY(storage::DecodedOperation decoded, storage::decode_operation(value));
+  const std::string_view outcome = value.substr(decoded.size);
+  if (outcome != kLogApplied && outcome != kLogRefused) {
+    return Error{ErrorCode::kCorruption, "a log entry's outcome does not decode", "damaged_record"};
+  }
+  return LogEntry{.operation = std::move(decoded.operation), .refused = outcome == kLogRefused};
+}
+
+Result<std::string> merge_payload(std::string_view current, const std::vector<std::string>& erase,
+                                  std::string_view set) {
+  QUIPU_TRY(const JsonDocument before, JsonDocument::parse(current));
+  QUIPU_TRY(const JsonDocument change, JsonDocument::parse(set));
+  if (!before.root().is_object() || !change.root().is_object()) {
+    return Error{ErrorCode::kCorruption, "a stored payload is not a JSON object", "damaged_record"};
+  }
+  std::string merged;
+  JsonWriter out(merged);
+  out.begin_object();
+  before.root().for_each_member([&](std::string_view key, JsonView value) {
+    const bool erased = std::find(erase.begin(), erase.end(), key) != erase.end();
+    const std::optional<JsonView> replaced = change.root().find(key);
+    // A member that is erased and set is set: it goes to the end, as a new one.
+    if (erased) return true;
+    out.key(key).raw((replaced ? *replaced : value).to_string());
+    return true;
+  });
+  change.root().for_each_member([&](std::string_view key, JsonView value) {
+    const bool there = before.root().find(key).has_value() &&
+                       std::find(erase.begin(), erase.end(), key) == erase.end();
+    if (!there) out.key(key).raw(value.to_string());
+    return true;
+  });
+  out.end_object();
+  return merged;
+}
+
+}  // namespace quipu::engine

@@ -1,0 +1,79 @@
+// What the state's keys hold: point records, a shard's meta record, collection records.
+// Formats: docs/format/state.md.
+//
+// Threads: pure functions.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "quipu/engine.h"
+#include "quipu/ids.h"
+#include "quipu/result.h"
+#include "quipu/storage/operation.h"
+
+namespace quipu::engine {
+
+// One point without its vectors.
+struct PointRecord {
+  std::uint64_t version = 0;
+  std::int64_t created_us = 0;
+  std::int64_t updated_us = 0;
+  std::uint16_t vector_mask = 0;  // bit i: the point has the collection's vector i
+  std::optional<std::string> text;
+  std::optional<storage::OpEmbedding> embedding;
+  std::string payload;
+  friend bool operator==(const PointRecord&, const PointRecord&) = default;
+};
+[[nodiscard]] std::string encode_point_record(const PointRecord& record);
+// Errors: kCorruption.
+[[nodiscard]] Result<PointRecord> decode_point_record(std::string_view bytes);
+// Only the fixed-size head (version, times, mask), without copying text and payload.
+[[nodiscard]] Result<PointRecord> decode_point_head(std::string_view bytes);
+
+// One shard's counters, stored in the batch that changes them.
+struct ShardMeta {
+  Seq applied;  // the last operation whose effects are in the state
+  std::uint64_t points = 0;
+  std::uint64_t idempotency_keys = 0;
+  friend bool operator==(const ShardMeta&, const ShardMeta&) = default;
+};
+[[nodiscard]] std::string encode_shard_meta(const ShardMeta& meta);
+[[nodiscard]] Result<ShardMeta> decode_shard_meta(std::string_view bytes);
+
+struct CollectionRecord {
+  CollectionId id;
+  std::string tenant;
+  std::string name;
+  CollectionConfig config;
+  std::int64_t created_us = 0;
+  std::vector<ShardId> shards;
+};
+[[nodiscard]] std::string encode_collection_record(const CollectionRecord& record);
+[[nodiscard]] Result<CollectionRecord> decode_collection_record(std::string_view bytes);
+
+// The configuration as an operation carries it.
+[[nodiscard]] std::string encode_collection_config(const CollectionConfig& config);
+[[nodiscard]] Result<CollectionConfig> decode_collection_config(std::string_view bytes);
+[[nodiscard]] std::string encode_collection_patch(const CollectionPatch& patch);
+[[nodiscard]] Result<CollectionPatch> decode_collection_patch(std::string_view bytes);
+
+// What an idempotency key remembers of its write.
+struct IdempotencyRecord {
+  Digest128 request;
+  std::int64_t time_us = 0;
+  Seq seq;
+  std::vector<ItemResult> items;
+};
+[[nodiscard]] std::string encode_idempotency_record(const IdempotencyRecord& record);
+[[nodiscard]] Result<IdempotencyRecord> decode_idempotency_record(std::string_view bytes);
+
+// Errors: kInvalidArgument naming the field, its value and its limits.
+[[nodiscard]] Status validate_collection_config(const CollectionConfig& config);
+// Tenants and collections: 1..255 of [A-Za-z0-9_.-], not beginning with '.'.
+[[nodiscard]] Status validate_name(std::string_view what, std::string_view name);
+
+}  // namespace quipu::engine

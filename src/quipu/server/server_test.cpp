@@ -1,0 +1,194 @@
+// Goal: the parts together are a server: it serves, refuses, stops and comes back with everything.
+#include "quipu/server/server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "quipu/base/log.h"
+#include "quipu/telemetry/request_id.h"
+#include "tests/support/fake_embedder.h"
+#include "tests/support/raw_client.h"
+
+namespace quipu::server {
+namespace {
+
+using quipu::testing::body_of;
+using quipu::testing::get_request;
+using quipu::testing::header_of;
+using quipu::testing::post_request;
+using quipu::testing::RawClient;
+using quipu::testing::status_of;
+using ::testing::HasSubstr;
+
+class ServerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ =
+        std::filesystem::temp_directory_path() / ("quipu-server-" + telemetry::make_request_id());
+    ASSERT_TRUE(std::filesystem::create_directory(folder_));
+  }
+  void TearDown() override {
+    server_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+  [[nodiscard]] ServerConfig config() const {
+    const Environment environment = {{"HOME", folder_.string()}};
+    auto loaded = load_config("", environment,
+                              {{"server.port", "0"},
+                               {"server.compute_threads", "2"},
+                               {"data.dir", (folder_ / "data").string()}});
+    EXPECT_TRUE(loaded.ok());
+    return std::move(loaded).value();
+  }
+  void start() {
+    auto started = Server::start(config(), &embedder_);
+    ASSERT_TRUE(started.ok()) << started.error().message;
+    server_ = std::move(started).value();
+  }
+  [[nodiscard]] std::string exchange(std::string_view bytes) const {
+    RawClient client(server_->port());
+    client.send(bytes);
+    return client.read_answer();
+  }
+
+  std::filesystem::path folder_;
+  quipu::testing::FakeEmbedder embedder_;
+  std::unique_ptr<Server> server_;
+};
+
+TEST_F(ServerTest, RemembersOverRestarts) {
+  start();
+  const std::string kept = exchange(
+      post_request("/v1/memory/records", R"({"text":"The spare key is under the flowerpot."})",
+                   "Content-Type: application/json\r\n"));
+  EXPECT_EQ(status_of(kept), 200) << kept;
+  EXPECT_NE(header_of(kept, "Quipu-Seq"), "");
+  EXPECT_NE(header_of(kept, "X-Request-Id"), "");
+  ASSERT_TRUE(server_->stop().ok());
+  server_.reset();
+  start();
+  const std::string found =
+      exchange(post_request("/v1/memory/recall", R"({"query":"where is the spare key"})"));
+  EXPECT_EQ(status_of(found), 200);
+  EXPECT_THAT(body_of(found), HasSubstr("flowerpot"));
+}
+
+TEST_F(ServerTest, ServesItsOwnDescription) {
+  start();
+  EXPECT_EQ(server_->url(), "http://127.0.0.1:" + std::to_string(server_->port()));
+  EXPECT_THAT(body_of(exchange(get_request("/openapi.json"))), HasSubstr("\"openapi\":\"3.1.0\""));
+  EXPECT_THAT(body_of(exchange(get_request("/v1/config"))), HasSubstr("\"server.port\""));
+  const std::string metrics = body_of(exchange(get_request("/metrics")));
+  EXPECT_THAT(metrics, HasSubstr("quipu_http_connections "));
+  EXPECT_THAT(metrics, HasSubstr("quipu_process_resident_bytes "));
+  RawClient head(server_->port());
+  head.send("HEAD /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_EQ(status_of(head.read_answer(true)), 200);
+  EXPECT_EQ(status_of(exchange("OPTIONS /health HTTP/1.1\r\nHost: localhost\r\n\r\n")), 204);
+}
+
+TEST_F(ServerTest, OneProcessOwnsAFolder) {
+  start();
+  const auto second = Server::start(config(), &embedder_);
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().stable_reason(), "data_dir_locked");
+}
+
+TEST_F(ServerTest, ManyClientsWriteAtOnce) {
+  start();
+  const std::string json = "Content-Type: application/json\r\n";
+  const std::string create = "PUT /v1/collections/c HTTP/1.1\r\nHost: localhost\r\n" + json +
+                             "Content-Length: 23\r\n\r\n{\"vectors\":[{\"dim\":4}]}";
+  ASSERT_EQ(status_of(exchange(create)), 201);
+  constexpr int kClients = 64;
+  constexpr int kEach = 5;
+  std::vector<RawClient> clients;
+  for (int i = 0; i < kClients; ++i) clients.emplace_back(server_->port());
+  for (int round = 0; round < kEach; ++round) {
+    for (int i = 0; i < kClients; ++i) {
+      const std::string body =
+          "{\"id\":" + std::to_string(round * kClients + i) + ",\"vector\":[1,2,3,4]}";
+      ASSERT_TRUE(clients[static_cast<std::size_t>(i)].send(
+          "PUT /v1/collections/c/points HTTP/1.1\r\nHost: localhost\r\n" + json +
+          "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body));
+    }
+    for (RawClient& client : clients) EXPECT_EQ(status_of(client.read_answer()), 200);
+  }
+  EXPECT_THAT(exchange(post_request("/v1/collections/c/points:count", "{}")),
+              HasSubstr("{\"count\":320}"));
+}
+
+TEST_F(ServerTest, ReloadChangesTheLogLevel) {
+  start();
+  const LogLevel before = log_level();
+  ServerConfig fresh = config();
+  fresh.log_level = LogLevel::kError;
+  server_->reload(fresh);
+  EXPECT_EQ(log_level(), LogLevel::kError);
+  set_log_level(before);
+}
+
+// Reads the log until it has `text`; the process writes it on other threads.
+std::string wait_for_line(const std::filesystem::path& file, std::string_view text) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (std::chrono::steady_clock::now() < end) {
+    std::ifstream stream(file);
+    const std::string content((std::istreambuf_iterator<char>(stream)),
+                              std::istreambuf_iterator<char>());
+    const std::size_t at = content.find(text);
+    const std::size_t line_end = content.find('\n', at == std::string::npos ? 0 : at);
+    if (at != std::string::npos && line_end != std::string::npos) return content;
+    std::this_thread::yield();
+  }
+  ADD_FAILURE() << "no line with " << text;
+  return "";
+}
+
+TEST_F(ServerTest, SignalsReloadAndStop) {
+  sigset_t signals;
+  sigset_t before;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, &before);
+  ServerConfig used = config();
+  used.log.file = (folder_ / "log").string();
+  used.log_level = LogLevel::kWarning;  // lines of this level are flushed at once
+  int loads = 0;
+  Status stopped = ok_status();
+  std::thread runner([&] {
+    stopped = run_server(used, [&]() -> Result<ServerConfig> {
+      ++loads;
+      if (loads == 1) {
+        return Error{ErrorCode::kInvalidArgument, "line 3 is wrong", "bad_value"};
+      }
+      ServerConfig fresh = used;
+      fresh.log_level = LogLevel::kInfo;
+      return fresh;
+    });
+  });
+  // A broken configuration is said so, and the server goes on.
+  ASSERT_EQ(pthread_kill(runner.native_handle(), SIGHUP), 0);
+  EXPECT_THAT(wait_for_line(used.log.file, "configuration not taken"),
+              HasSubstr("line 3 is wrong"));
+  ASSERT_EQ(pthread_kill(runner.native_handle(), SIGHUP), 0);
+  ASSERT_EQ(pthread_kill(runner.native_handle(), SIGTERM), 0);
+  runner.join();
+  EXPECT_TRUE(stopped.ok());
+  telemetry::remove_log_output();
+  set_log_level(LogLevel::kInfo);
+  // A HUP and a TERM that wait together may come in either order: the lower number first.
+  EXPECT_EQ(loads, 2);
+  EXPECT_THAT(wait_for_line(used.log.file, "stopped"), HasSubstr("clean=true"));
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+}  // namespace
+}  // namespace quipu::server

@@ -126,7 +126,9 @@ TEST(LogScan, ReadsEveryRecordThatRocksdbWrites) {
   // The search finds the same fragments from any place on.
   std::size_t begun = 0;
   search_fragments(killed.bytes, 0, [&](const LogRecord& fragment) {
-    if (!fragment.head.empty()) ++begun;
+    // A record's first fragment may hold no byte of it, where a block had room for its header only:
+    // then the head is empty, yet it is there.
+    if (fragment.head.data() != nullptr) ++begun;
   });
   EXPECT_EQ(begun, count);
 }

@@ -35,7 +35,8 @@ struct RocksStoreOptions {
 //
 // After a disk_full error the store refuses writes, answers reads, and resumes on resume() only:
 // RocksDB's own polling is turned off, so that a caller decides when to try. After other write
-// errors it must be opened again, which resume() says.
+// errors, and if the log failed while nothing was in memory, the store must be opened again, which
+// resume() says (kUnavailable, "store_stopped").
 //
 // Snapshots, iterators and batches keep the database open, if need be beyond the store's
 // destructor; the folder stays locked until the last of them goes. Closing syncs the write-ahead

@@ -80,6 +80,9 @@ def main():
     if unknown or not 0.01 <= options.scale <= 1 or options.rounds < 1:
         parser.error(f"sections are {', '.join(SECTIONS)}; scale 0.01 to 1; rounds at least 1")
 
+    if not data.vectors_match(round(100_000 * options.scale)):
+        parser.error("the data set is not whole: run 'make bench-setup'")
+
     command = "make bench" if len(sys.argv) == 1 else "bench/run.sh " + " ".join(sys.argv[1:])
     about = machine.describe(ROOT, command)
     context = Context(options)

@@ -226,6 +226,7 @@ struct SearchRequest {
 };
 
 struct SearchHit {
+  // When `select` asks for nothing, only the id: version and times are 0, and no record is read.
   Point point;
   // Cosine similarity or dot product (higher is better), Euclidean or Manhattan distance (lower is
   // better), by the vector's metric.

@@ -52,7 +52,7 @@ struct ServiceOptions {
   std::function<std::string()> config_json;
 };
 
-// Routes of the one table (serving.md, section 1): validation, OpenAPI, metric labels and the 405
+// Routes of the one table (docs/api.md): validation, OpenAPI, metric labels and the 405
 // and 501 answers all come from it. Threads: any.
 class Service {
  public:

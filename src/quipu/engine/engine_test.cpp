@@ -202,6 +202,30 @@ TEST_F(EngineTest, BadPointsAreRefusedByName) {
   EXPECT_EQ(count(), 0U);
 }
 
+TEST_F(EngineTest, WhatCouldNotBeReadBackIsNotLogged) {
+  create();
+  ASSERT_TRUE(put(1, {1, 2, 3}).ok());
+  PointPatch patch{.id = PointId::number(1)};
+  for (int i = 0; i < 1'025; ++i) patch.delete_payload.push_back(format("k{}", i));
+  const auto refused = engine_->patch(kTenant, kName, {.points = {patch}, .params = {}});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().message.find("1024"), std::string::npos) << refused.error().message;
+  patch.delete_payload.pop_back();
+  EXPECT_TRUE(engine_->patch(kTenant, kName, {.points = {patch}, .params = {}}).ok());
+  open();
+  EXPECT_EQ(count(), 1U);
+}
+
+TEST_F(EngineTest, SearchWithNothingSelectedGivesIdsAndScores) {
+  create();
+  ASSERT_TRUE(put(7, {1, 2, 3}).ok());
+  const auto found = engine_->search(
+      kTenant, kName, {.vector = {1, 2, 3}, .k = 1, .select = {.payload = false, .text = false}});
+  ASSERT_EQ(found.value().hits.size(), 1U);
+  EXPECT_EQ(found.value().hits[0].point.id, PointId::number(7));
+  EXPECT_EQ(found.value().hits[0].point.version, 0U);
+}
+
 TEST_F(EngineTest, CosineNeedsADirectionAndStoresUnitVectors) {
   create(2, Metric::kCosine);
   expect_error(put(1, {0, 0}), ErrorCode::kInvalidArgument, "zero_vector", "points[0].vector");

@@ -406,10 +406,11 @@ class Searcher {
     return ok_status();
   }
 
-  Status hydrate() {
+  // The hits of the final page, without their content yet.
+  void choose_page() {
     std::size_t skip = request_.offset;
     for (const Candidate& candidate : candidates_) {
-      if (result_.hits.size() == request_.k) break;
+      if (page_.size() == request_.k) break;
       if (request_.id && candidate.id == *request_.id) continue;
       const float score = score_of(config().metric, candidate.distance);
       if (request_.score_threshold &&
@@ -420,15 +421,49 @@ class Searcher {
         --skip;
         continue;
       }
-      QUIPU_TRY(std::optional<Point> point,
-                state_.read_point(reading_, candidate.id, request_.select));
-      if (!point) {
-        return Error{
-            ErrorCode::kInternal,
-            format("the point {} is in a view and not in the state", candidate.id.to_string()),
-            "state_mismatch"};
+      page_.push_back(&candidate);
+      result_.hits.push_back({.point = {.id = candidate.id}, .score = score});
+    }
+  }
+
+  Status hydrate() {
+    choose_page();
+    const Select& select = request_.select;
+    // Reading records costs more than a small search: who asks for ids and scores gets just these.
+    if (!select.payload && !select.text && !select.vectors) return ok_status();
+    for (std::size_t shard = 0; shard < reading_.moments.size(); ++shard) {
+      QUIPU_TRY_OK(hydrate_shard(shard));
+    }
+    return ok_status();
+  }
+
+  // One look-up of the store for all hits of a shard.
+  Status hydrate_shard(std::size_t shard_index) {
+    const ShardId shard = reading_.collection->shards[shard_index]->id();
+    std::vector<std::size_t> positions;
+    std::vector<std::string> keys;
+    for (std::size_t i = 0; i < page_.size(); ++i) {
+      if (page_[i]->shard_index != shard_index) continue;
+      positions.push_back(i);
+      keys.push_back(storage::point_key(shard, page_[i]->id));
+    }
+    if (keys.empty()) return ok_status();
+    QUIPU_TRY(
+        std::vector<std::optional<std::string>> records,
+        state_.kv->multi_get(Family::kPoints, keys, reading_.moments[shard_index]->snapshot.get()));
+    for (std::size_t i = 0; i < positions.size(); ++i) {
+      Point& point = result_.hits[positions[i]].point;
+      if (!records[i]) {
+        return Error{ErrorCode::kInternal,
+                     format("the point {} is in a view and not in the state", point.id.to_string()),
+                     "state_mismatch"};
       }
-      result_.hits.push_back({.point = std::move(*point), .score = score});
+      QUIPU_TRY(PointRecord record, engine::decode_point_record(*records[i]));
+      const std::uint16_t mask = record.vector_mask;
+      point = make_point(point.id, std::move(record), request_.select);
+      if (request_.select.vectors) {
+        QUIPU_TRY(point.vectors, state_.read_vectors(reading_, shard_index, point.id, mask));
+      }
     }
     return ok_status();
   }
@@ -439,6 +474,7 @@ class Searcher {
   std::size_t vector_index_ = 0;
   std::vector<float> query_;
   std::vector<Candidate> candidates_;
+  std::vector<const Candidate*> page_;  // into candidates_, which stays as it is
   SearchExplain explain_;
   SearchResult result_;
 };

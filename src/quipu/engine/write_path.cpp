@@ -492,6 +492,8 @@ class WritePlan {
       op.points.reserve(list.size());
       for (const std::size_t i : list) op.points.push_back(std::move(points_[i]));
       part.operation.body = std::move(op);
+      // What could not be read back must not be logged.
+      QUIPU_TRY_OK(storage::validate_operation(part.operation));
       storage::encode_operation(part.operation, part.encoded);
       if (part.encoded.size() > limits::kBatchBytesMax) {
         return Error{ErrorCode::kResourceExhausted,

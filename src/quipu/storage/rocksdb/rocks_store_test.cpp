@@ -1,6 +1,7 @@
 #include "quipu/storage/rocksdb/rocks_store.h"
 
 #include <gtest/gtest.h>
+#include <rocksdb/db.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -270,6 +271,25 @@ TEST(RocksStore, ALockedFolderIsRefusedBeforeItIsTouched) {
   EXPECT_EQ(second.error().reason, "locked");
   EXPECT_NE(second.error().message.find(folder / "db"), std::string::npos);
   ASSERT_OK(put(*store, Family::kMeta, "b", "2"));
+}
+
+TEST(RocksStore, AStoreOfANewerProgramIsRefused) {
+  const TempFolder folder;
+  {
+    rocksdb::Options options;
+    options.create_if_missing = true;
+    rocksdb::DB* opened = nullptr;
+    ASSERT_TRUE(rocksdb::DB::Open(options, folder / "db", &opened).ok());
+    const std::unique_ptr<rocksdb::DB> db(opened);
+    rocksdb::ColumnFamilyHandle* handle = nullptr;
+    ASSERT_TRUE(db->CreateColumnFamily({}, "dreams", &handle).ok());
+    ASSERT_TRUE(db->DestroyColumnFamilyHandle(handle).ok());
+  }
+  const auto opened = try_open(folder / "db");
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().code, ErrorCode::kFailedPrecondition);
+  EXPECT_EQ(opened.error().reason, "store_version");
+  EXPECT_NE(opened.error().message.find("\"dreams\""), std::string::npos);
 }
 
 TEST(RocksStore, OptionsOutOfRangeAreRefused) {

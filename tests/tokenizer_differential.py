@@ -176,7 +176,7 @@ def compare(args, name, source, texts, mode):
                     continue
                 if got and [g[0] for g in got] == [w[0] for w in want]:
                     moved += 1
-                    shown = args.offsets and name != "NFKC" and moved <= SHOWN_MAX
+                    shown = args.offsets and moved <= SHOWN_MAX
                 else:
                     different += 1
                     shown = different <= SHOWN_MAX
@@ -185,8 +185,7 @@ def compare(args, name, source, texts, mode):
     way = "by parts" if mode else "fused"
     print(f"{name} ({way}): {len(texts)} texts, {tokens} tokens, {different} different, "
           f"{moved} with other offsets")
-    # NFKC: a mark that comes out of a compatibility character and moves has other bytes there.
-    return different + (moved if args.offsets and name != "NFKC" else 0)
+    return different + (moved if args.offsets else 0)
 
 
 def speed(args, original, texts):

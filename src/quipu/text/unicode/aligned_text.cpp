@@ -9,23 +9,22 @@
 namespace quipu::text {
 namespace {
 
-// Sorts each run of marks by combining class, equal ones staying in order (Unicode, D109). The
-// bytes stay with the places and not with the marks, so that they go on ascending.
-void order_marks(AlignedText& text, const UnicodeData& data) {
-  const auto by_class = [&](char32_t a, char32_t b) {
-    return data.combining_class(a) < data.combining_class(b);
-  };
-  std::vector<char32_t> marks;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (data.combining_class(text[i].value) == 0) continue;
-    marks.clear();
-    for (std::size_t k = i; k < text.size(); ++k) {
-      if (data.combining_class(text[k].value) == 0) break;
-      marks.push_back(text[k].value);
-    }
-    std::stable_sort(marks.begin(), marks.end(), by_class);
-    for (std::size_t k = 0; k < marks.size(); ++k) text[i + k].value = marks[k];
-    i += marks.size() - 1;
+// A character of a decomposition, and whether it is the first part of its original one.
+struct Part {
+  char32_t value = 0;
+  bool first = true;
+};
+
+// Sorts each run of marks by combining class, equal ones staying in order (Unicode, D109).
+void order_marks(std::vector<Part>& parts, const UnicodeData& data) {
+  const auto class_of = [&data](const Part& part) { return data.combining_class(part.value); };
+  const auto is_starter = [&](const Part& part) { return class_of(part) == 0; };
+  const auto by_class = [&](const Part& a, const Part& b) { return class_of(a) < class_of(b); };
+  for (auto begin = parts.begin(); begin != parts.end();) {
+    begin = std::find_if_not(begin, parts.end(), is_starter);
+    const auto end = std::find_if(begin, parts.end(), is_starter);
+    std::stable_sort(begin, end, by_class);
+    begin = end;
   }
 }
 
@@ -44,22 +43,32 @@ void decode_aligned(std::string_view text, std::uint32_t base, AlignedText& out)
 
 void decompose(AlignedText& text, Decomposition kind) {
   const UnicodeData& data = UnicodeData::instance();
-  AlignedText out;
+  std::vector<Part> out;
   out.reserve(text.size());
   for (const AlignedChar& c : text) {
     if (is_hangul_syllable(c.value)) {
       const HangulJamo jamo = decompose_hangul(c.value);
-      for (std::size_t i = 0; i < jamo.count; ++i) out.push_back({jamo.jamo[i], c.begin, c.end});
+      for (std::size_t i = 0; i < jamo.count; ++i) out.push_back({jamo.jamo[i], i == 0});
       continue;
     }
     std::span<const char32_t> parts;
     if (kind == Decomposition::kCompatibility) parts = data.compatibility(c.value);
     if (parts.empty()) parts = data.canonical(c.value);
-    if (parts.empty()) out.push_back(c);
-    for (const char32_t part : parts) out.push_back({part, c.begin, c.end});
+    if (parts.empty()) out.push_back({c.value, true});
+    for (std::size_t i = 0; i < parts.size(); ++i) out.push_back({parts[i], i == 0});
   }
   order_marks(out, data);
-  text.swap(out);
+  // In the new order each first part takes the bytes of the next original character, and each later
+  // part those of the character before it: so bytes ascend, whatever was put into order.
+  AlignedText aligned;
+  aligned.reserve(out.size());
+  std::size_t next = 0;
+  for (const Part& part : out) {
+    if (part.first) ++next;
+    const AlignedChar& from = text[next == 0 ? 0 : next - 1];
+    aligned.push_back({part.value, from.begin, from.end});
+  }
+  text.swap(aligned);
 }
 
 void compose(AlignedText& text) {

@@ -272,7 +272,9 @@ TEST(RocksStoreFaults, AcknowledgedWritesSurviveAnyErrors) {
   std::uint64_t fired = 0;
   int resumed = 0;
   int reopened = 0;
-  for (int round = 0; round < test_rounds(4); ++round) {
+  // Faults are drawn: more rounds are played until enough of each kind have happened.
+  const auto enough = [&] { return fired > 10 && resumed > 0 && reopened > 0; };
+  for (int round = 0; round < test_rounds(4) || (!enough() && round < 40); ++round) {
     Troubled troubled(rng);
     for (int step = 0; step < 150; ++step) ASSERT_NO_FATAL_FAILURE(troubled.step());
     ASSERT_NO_FATAL_FAILURE(troubled.check());

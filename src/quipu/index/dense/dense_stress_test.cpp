@@ -97,11 +97,8 @@ class Stress {
   }
 
   void check_recall() {
-    const std::uint64_t missed = misses();
-    // An approximate search with a tiny ef may miss, in a graph that was never changed too; one
-    // that lost rows would miss far more often than that.
-    index_ = fresh_index();
-    EXPECT_LE(missed, misses() + 8);
+    // An approximate search with a tiny ef may miss; a graph that lost rows would miss often.
+    EXPECT_LE(misses(), 8U);
   }
 
  private:
@@ -111,19 +108,6 @@ class Stress {
     missed_.store(0);
     for (int i = 0; i < 400; ++i) ask(rng, Seq(published_.load()));
     return missed_.load();
-  }
-
-  // What the index holds at the end, in one that knew nothing else.
-  std::unique_ptr<DenseIndex> fresh_index() {
-    std::unique_ptr<DenseIndex> fresh = make_index(index_->options(), epochs_);
-    for (std::uint32_t pair = 0; pair < kPairs; ++pair) {
-      const std::vector<float> vector = vector_of(pair, kRounds - 1);
-      fresh->insert(SlotId(2 * pair), vector, Seq(published_.load()));
-      fresh->insert(SlotId(2 * pair + 1), vector, Seq(published_.load()));
-    }
-    while (fresh->link(1000) > 0) {
-    }
-    return fresh;
   }
 
   void capture() {
@@ -189,16 +173,6 @@ void run(Stress& stress) {
 }
 
 TEST(DenseIndexStress, EverySearchSeesItsMoment) {
-  Stress stress;
-  run(stress);
-}
-
-// Known defect, so disabled and not passed: where rows are replaced far faster than consolidate()
-// frees them (here sixty closed rows for a live one, nearly equal to it), taking them out leaves
-// live rows badly reachable. Half of the runs miss 9 to 51 of 400 searches, a fresh index none.
-// Every answer that is given is right, and exact search finds all. Consolidation has to link
-// survivors afresh when it removes more than it keeps. Run with --gtest_also_run_disabled_tests.
-TEST(DenseIndexStress, DISABLED_RecallSurvivesChurnFasterThanConsolidation) {
   Stress stress;
   run(stress);
   stress.check_recall();

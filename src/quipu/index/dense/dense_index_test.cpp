@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <limits>
+#include <thread>
 
 #include "quipu/base/limits.h"
 #include "quipu/index/dense/dense_test_support.h"
@@ -257,6 +259,43 @@ TEST(DenseIndex, OneThreadBuildsOneGraph) {
     ASSERT_EQ(answers[0][i].row, answers[1][i].row) << i;
     ASSERT_EQ(answers[0][i].distance, answers[1][i].distance) << i;
   }
+}
+
+// Goal: rows that are linked at the same moment find each other, as two chunks of one page do that
+// come in one batch.
+// Method: couples of nearly equal vectors, far from all others, linked by two threads that begin
+// each couple together; a search that finds one of a couple finds both.
+TEST(DenseIndex, RowsLinkedAtTheSameTimeFindEachOther) {
+  constexpr std::uint32_t kCouples = 2000;
+  Pair pair({.dim = kDim, .metric = Metric::kEuclidean, .m = 12, .ef_construction = 40});
+  Rng rng(test_seed());
+  std::vector<std::vector<float>> centres(kCouples, std::vector<float>(kDim));
+  for (std::uint32_t i = 0; i < kCouples; ++i) {
+    for (float& value : centres[i]) value = static_cast<float>(rng.normal() * 10);
+    pair.put(2 * i, centres[i]);
+    pair.put(2 * i + 1, centres[i]);
+  }
+  std::atomic<std::uint32_t> begun{0};
+  const auto link = [&] {
+    for (std::uint32_t couple = 1; couple <= kCouples; ++couple) {
+      begun.fetch_add(1);
+      while (begun.load() < 2 * couple) std::this_thread::yield();
+      EXPECT_EQ(pair.index->link(1), 1U);
+    }
+  };
+  std::thread other(link);
+  link();
+  other.join();
+  std::uint32_t apart = 0;
+  for (std::uint32_t i = 0; i < kCouples; ++i) {
+    std::vector<DenseHit> hits(2);
+    const auto count = pair.index->search(centres[i], {.as_of = pair.seq, .ef = 64}, hits);
+    ASSERT_EQ(why_not(count), "");
+    const bool first = hits[0].slot == SlotId(2 * i) || hits[1].slot == SlotId(2 * i);
+    const bool second = hits[0].slot == SlotId(2 * i + 1) || hits[1].slot == SlotId(2 * i + 1);
+    if (first != second) ++apart;  // neither: the walk did not come here at all
+  }
+  EXPECT_EQ(apart, 0U);
 }
 
 TEST(DenseIndex, CountsWhatItHoldsAndDid) {

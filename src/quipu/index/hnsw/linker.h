@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <span>
 #include <vector>
 
@@ -41,11 +42,15 @@ class Linker {
          RetiredBlocks& retired)
       : nodes_(nodes), space_(space), judge_(judge), options_(options), retired_(retired) {}
 
-  // Links a node that is not in the graph yet; afterwards searches can reach it.
+  // Links a node that is not in the graph yet; afterwards searches can reach it. Nodes that other
+  // linkers link at the same time are found as surely as those that were there before.
   void link(std::uint32_t node, std::uint32_t level) {
+    const std::uint64_t began = nodes_.arrivals().mark();
     nodes_.add_node(node, level);
     while (!try_link(node, level)) {
     }
+    nodes_.arrivals().add(node);
+    meet(node, began);
   }
 
   // Replaces the node's links to removed nodes by the best of what those led to. Returns whether
@@ -128,6 +133,35 @@ class Linker {
     for (std::uint32_t level = 0; level < levels; ++level) {
       for (const std::uint32_t neighbour : chosen_[level])
         add_link(neighbour, node, level, WhenFull::kShrink);
+    }
+  }
+
+  // Links the node with those that others linked since `began`, where it would have chosen them.
+  void meet(std::uint32_t node, std::uint64_t began) {
+    met_.clear();
+    nodes_.arrivals().for_each_since(began, [&](std::uint32_t other) {
+      if (other != node && judge_.standing(other) == Standing::kWanted) met_.push_back(other);
+    });
+    if (met_.empty()) return;
+    const auto is_met = [&](std::uint32_t other) {
+      return std::find(met_.begin(), met_.end(), other) != met_.end();
+    };
+    chosen_.resize(std::size_t{nodes_.level(node)} + 1);
+    for (std::uint32_t level = 0; level < chosen_.size(); ++level) {
+      std::vector<std::uint32_t>& chosen = chosen_[level];
+      list_.clear();
+      std::copy_if(chosen.begin(), chosen.end(), std::back_inserter(list_),
+                   [&](std::uint32_t other) { return !is_met(other); });
+      std::copy_if(met_.begin(), met_.end(), std::back_inserter(list_),
+                   [&](std::uint32_t other) { return nodes_.level(other) >= level; });
+      score_list(node);
+      chosen.clear();
+      select_neighbours(space_, std::span<const ScoredNode>(candidates_), options_.m, chosen);
+      for (const std::uint32_t other : chosen) {
+        if (!is_met(other)) continue;
+        add_link(node, other, level, WhenFull::kShrink);
+        add_link(other, node, level, WhenFull::kShrink);
+      }
     }
   }
 
@@ -314,6 +348,7 @@ class Linker {
   std::vector<ScoredNode> candidates_;
   std::vector<std::uint32_t> list_;
   std::vector<std::uint32_t> kept_;
+  std::vector<std::uint32_t> met_;
 };
 
 }  // namespace quipu::index::hnsw

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "quipu/base/thread_annotations.h"
+#include "quipu/index/hnsw/arrivals.h"
 #include "quipu/index/hnsw/block_slab.h"
 #include "quipu/index/rows/chunked_store.h"
 
@@ -104,6 +105,7 @@ class NodeStore {
   // Swaps the node's block if it still is `expected`.
   bool replace(std::uint32_t node, std::uint32_t level, std::uint32_t expected,
                std::uint32_t next) noexcept;
+  [[nodiscard]] Arrivals& arrivals() noexcept { return arrivals_; }
   // A block that was made but never published.
   void discard(std::uint32_t block, std::uint32_t level) {
     (level == 0 ? base_ : upper_).give_back({&block, 1});
@@ -147,6 +149,7 @@ class NodeStore {
   std::atomic<std::uint32_t> bound_{0};
   std::atomic<std::uint64_t> entry_{0};  // level << 32 | node + 1; 0: none
   std::atomic<std::uint32_t> upper_count_{0};
+  Arrivals arrivals_;
   mutable Mutex mutex_;
   // Places of nodes that were removed, by their level - 1.
   std::vector<std::vector<std::uint32_t>> free_upper_ GUARDED_BY(mutex_);

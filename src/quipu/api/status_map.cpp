@@ -29,6 +29,7 @@ constexpr std::array kByReason = {
     ByReason{"locked", 423},
     ByReason{"header_too_large", 431},
     ByReason{"memory_full", 503},
+    ByReason{"model_damaged", 503},
     ByReason{"not_ready", 503},
     ByReason{"connection_limit", 503},
     ByReason{"http_version", 505},

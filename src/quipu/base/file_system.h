@@ -57,7 +57,8 @@ class FileLock {
 enum class OpenMode : std::uint8_t { kTruncate, kAppend };
 
 // Paths are bytes in the host's form. Threads: any.
-// Errors: kNotFound, kAlreadyExists, kResourceExhausted (no space: reason "disk_full"), kIo.
+// Errors: kNotFound, kAlreadyExists, kResourceExhausted (no space, or a quota's or a file size's
+// limit: reason "disk_full"), kIo.
 class FileSystem {
  public:
   virtual ~FileSystem() = default;

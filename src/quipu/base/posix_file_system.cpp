@@ -40,6 +40,7 @@ Error os_error(std::string_view action, const std::string& path, int number) {
     case EEXIST: error.code = ErrorCode::kAlreadyExists; break;
     case ENOSPC:
     case EDQUOT:
+    case EFBIG:  // a limit on the size of files
       error.code = ErrorCode::kResourceExhausted;
       error.reason = "disk_full";
       break;

@@ -64,16 +64,10 @@ void strip(AlignedText& text, bool left) {
 
 void run_step(NormalizerStep step, AlignedText& text) {
   switch (step) {
-    case NormalizerStep::kNfc:
-      decompose(text, Decomposition::kCanonical);
-      compose(text);
-      break;
-    case NormalizerStep::kNfd: decompose(text, Decomposition::kCanonical); break;
-    case NormalizerStep::kNfkc:
-      decompose(text, Decomposition::kCompatibility);
-      compose(text);
-      break;
-    case NormalizerStep::kNfkd: decompose(text, Decomposition::kCompatibility); break;
+    case NormalizerStep::kNfc: normalise(text, NormalForm::kNfc); break;
+    case NormalizerStep::kNfd: normalise(text, NormalForm::kNfd); break;
+    case NormalizerStep::kNfkc: normalise(text, NormalForm::kNfkc); break;
+    case NormalizerStep::kNfkd: normalise(text, NormalForm::kNfkd); break;
     case NormalizerStep::kCleanText: clean_text(text); break;
     case NormalizerStep::kSpaceIdeographs: space_ideographs(text); break;
     case NormalizerStep::kStripNonspacing: remove_flagged(text, kCharNonspacing); break;

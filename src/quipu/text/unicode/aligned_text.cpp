@@ -9,10 +9,11 @@
 namespace quipu::text {
 namespace {
 
-// A character of a decomposition, and whether it is the first part of its original one.
+// A character on its way to a normal form, and how many of the original ones went into it: the
+// first part of a decomposition counts its original, the others none.
 struct Part {
   char32_t value = 0;
-  bool first = true;
+  std::uint32_t originals = 1;
 };
 
 // Sorts each run of marks by combining class, equal ones staying in order (Unicode, D109).
@@ -28,6 +29,53 @@ void order_marks(std::vector<Part>& parts, const UnicodeData& data) {
   }
 }
 
+std::vector<Part> decompose(const AlignedText& text, bool compatibility, const UnicodeData& data) {
+  std::vector<Part> out;
+  out.reserve(text.size());
+  for (const AlignedChar& c : text) {
+    if (is_hangul_syllable(c.value)) {
+      const HangulJamo jamo = decompose_hangul(c.value);
+      for (std::size_t i = 0; i < jamo.count; ++i) out.push_back({jamo.jamo[i], i == 0 ? 1U : 0U});
+      continue;
+    }
+    std::span<const char32_t> parts;
+    if (compatibility) parts = data.compatibility(c.value);
+    if (parts.empty()) parts = data.canonical(c.value);
+    if (parts.empty()) out.push_back({c.value, 1});
+    for (std::size_t i = 0; i < parts.size(); ++i) out.push_back({parts[i], i == 0 ? 1U : 0U});
+  }
+  order_marks(out, data);
+  return out;
+}
+
+// Unicode's canonical composition (D117).
+void compose(std::vector<Part>& parts, const UnicodeData& data) {
+  std::size_t count = 0;    // of those kept
+  std::size_t starter = 0;  // the last character that others may join
+  bool has_starter = false;
+  int last_class = -1;  // of the last character kept after the starter; -1 if none was
+  for (const Part& part : parts) {
+    const int own_class = data.combining_class(part.value);
+    if (has_starter && last_class < own_class) {
+      const char32_t joined = data.compose(parts[starter].value, part.value);
+      if (joined != 0) {
+        parts[starter].value = joined;
+        parts[starter].originals += part.originals;
+        continue;
+      }
+    }
+    if (own_class == 0) {
+      starter = count;
+      has_starter = true;
+      last_class = -1;
+    } else {
+      last_class = own_class;
+    }
+    parts[count++] = part;
+  }
+  parts.resize(count);
+}
+
 }  // namespace
 
 void decode_aligned(std::string_view text, std::uint32_t base, AlignedText& out) {
@@ -41,73 +89,23 @@ void decode_aligned(std::string_view text, std::uint32_t base, AlignedText& out)
   }
 }
 
-void decompose(AlignedText& text, Decomposition kind) {
+void normalise(AlignedText& text, NormalForm form) {
   const UnicodeData& data = UnicodeData::instance();
-  std::vector<Part> out;
-  out.reserve(text.size());
-  for (const AlignedChar& c : text) {
-    if (is_hangul_syllable(c.value)) {
-      const HangulJamo jamo = decompose_hangul(c.value);
-      for (std::size_t i = 0; i < jamo.count; ++i) out.push_back({jamo.jamo[i], i == 0});
-      continue;
-    }
-    std::span<const char32_t> parts;
-    if (kind == Decomposition::kCompatibility) parts = data.compatibility(c.value);
-    if (parts.empty()) parts = data.canonical(c.value);
-    if (parts.empty()) out.push_back({c.value, true});
-    for (std::size_t i = 0; i < parts.size(); ++i) out.push_back({parts[i], i == 0});
-  }
-  order_marks(out, data);
-  // In the new order each first part takes the bytes of the next original character, and each later
-  // part those of the character before it: so bytes ascend, whatever was put into order.
+  const bool compatibility = form == NormalForm::kNfkd || form == NormalForm::kNfkc;
+  std::vector<Part> parts = decompose(text, compatibility, data);
+  if (form == NormalForm::kNfc || form == NormalForm::kNfkc) compose(parts, data);
+  // In the new order each takes the bytes of the next original character, and skips as many more as
+  // went into it; one without an original has those of the character before it. So bytes ascend,
+  // whatever was put into order.
   AlignedText aligned;
-  aligned.reserve(out.size());
+  aligned.reserve(parts.size());
   std::size_t next = 0;
-  for (const Part& part : out) {
-    if (part.first) ++next;
-    const AlignedChar& from = text[next == 0 ? 0 : next - 1];
-    aligned.push_back({part.value, from.begin, from.end});
+  for (const Part& part : parts) {
+    const std::size_t at = part.originals > 0 || next == 0 ? next : next - 1;
+    aligned.push_back({part.value, text[at].begin, text[at].end});
+    next += part.originals;
   }
   text.swap(aligned);
-}
-
-void compose(AlignedText& text) {
-  const UnicodeData& data = UnicodeData::instance();
-  std::vector<char32_t> out;
-  std::vector<std::uint32_t> joined_counts;  // for each of `out`, how many more it took in
-  out.reserve(text.size());
-  joined_counts.reserve(text.size());
-  std::size_t starter = 0;  // index in `out` of the last character that others may join
-  bool has_starter = false;
-  int last_class = -1;  // of the last character kept after the starter; -1 if none was
-  for (const AlignedChar& c : text) {
-    const int own_class = data.combining_class(c.value);
-    if (has_starter && last_class < own_class) {
-      const char32_t joined = data.compose(out[starter], c.value);
-      if (joined != 0) {
-        out[starter] = joined;
-        ++joined_counts[starter];
-        continue;
-      }
-    }
-    if (own_class == 0) {
-      starter = out.size();
-      has_starter = true;
-      last_class = -1;
-    } else {
-      last_class = own_class;
-    }
-    out.push_back(c.value);
-    joined_counts.push_back(0);
-  }
-  // As with reordering, the bytes stay with the places: one that took in others has those of the
-  // first of its places, and the next begins after all of them.
-  std::size_t place = 0;
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    text[i] = {out[i], text[place].begin, text[place].end};
-    place += joined_counts[i] + 1;
-  }
-  text.resize(out.size());
 }
 
 }  // namespace quipu::text

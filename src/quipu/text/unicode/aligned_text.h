@@ -18,12 +18,9 @@ using AlignedText = std::vector<AlignedChar>;
 // Decodes well-formed UTF-8; the offsets begin at `base`.
 void decode_aligned(std::string_view text, std::uint32_t base, AlignedText& out);
 
-enum class Decomposition : std::uint8_t { kCanonical, kCompatibility };
-// NFD or NFKD: replaces each character by its full decomposition and puts marks into canonical
-// order. Parts of a character carry the whole character's bytes.
-void decompose(AlignedText& text, Decomposition kind);
-// The second half of NFC and NFKC, on text that decompose() has made. A composed character carries
-// the bytes of its first part.
-void compose(AlignedText& text);
+enum class NormalForm : std::uint8_t { kNfd, kNfc, kNfkd, kNfkc };
+// Puts the text into a normal form of Unicode (UAX #15). Parts of a character carry the whole
+// character's bytes, a composed one those of the first that went into it.
+void normalise(AlignedText& text, NormalForm form);
 
 }  // namespace quipu::text

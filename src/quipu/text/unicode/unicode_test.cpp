@@ -13,8 +13,7 @@ namespace {
 std::string normal_form(const std::string& text, bool composed) {
   AlignedText chars;
   decode_aligned(text, 0, chars);
-  decompose(chars, Decomposition::kCanonical);
-  if (composed) compose(chars);
+  normalise(chars, composed ? NormalForm::kNfc : NormalForm::kNfd);
   std::string out;
   for (const AlignedChar& c : chars) append_utf8(out, c.value);
   return out;
@@ -87,13 +86,28 @@ TEST(AlignedText, KeepsTheBytesOfPlaces) {
   AlignedText chars;
   decode_aligned("aé한", 10, chars);
   ASSERT_EQ(chars.size(), 3U);
-  decompose(chars, Decomposition::kCanonical);
+  normalise(chars, NormalForm::kNfd);
   ASSERT_EQ(chars.size(), 6U);
   EXPECT_EQ(chars[1].begin, 11U);
   EXPECT_EQ(chars[2].begin, 11U);
   EXPECT_EQ(chars[2].end, 13U);
   EXPECT_EQ(chars[5].begin, 13U);
   EXPECT_EQ(chars[5].end, 16U);
+}
+
+// U+0385 comes apart, its second part goes behind the lower marks and comes back: the characters
+// between keep bytes of their own.
+TEST(AlignedText, MarksThatCrossOthersKeepTheBytesOfPlaces) {
+  AlignedText chars;
+  decode_aligned("\u0385\u0340\u0321\u034D", 0, chars);
+  normalise(chars, NormalForm::kNfc);
+  ASSERT_EQ(chars.size(), 4U);
+  const char32_t values[] = {0x385, 0x321, 0x34d, 0x300};
+  for (std::uint32_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(chars[i].value, values[i]);
+    EXPECT_EQ(chars[i].begin, 2 * i);
+    EXPECT_EQ(chars[i].end, 2 * i + 2);
+  }
 }
 
 }  // namespace

@@ -91,8 +91,7 @@ void Shard::publish(std::shared_ptr<const KvSnapshot> snapshot) {
   moment->points = meta.points;
   moment->snapshot = std::move(snapshot);
   moment->views = views;
-  // Pairs with the acquire load in moment(): rows and slots of this moment are seen with it.
-  moment_.store(std::move(moment), std::memory_order_release);
+  moment_.store(std::move(moment));  // rows and slots of this moment are seen with it
 }
 
 void Shard::begin_load(std::size_t vector_index, std::shared_ptr<index::DenseIndex> fresh) {

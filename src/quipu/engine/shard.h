@@ -12,6 +12,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "quipu/base/atomic_shared_ptr.h"
 #include "quipu/base/epoch.h"
 #include "quipu/base/key_value.h"
 #include "quipu/engine.h"
@@ -49,7 +50,7 @@ class Shard {
 
   // Any thread that holds a Guard of the epoch domain. Never null once published.
   [[nodiscard]] std::shared_ptr<const Moment> moment() const {
-    return moment_.load(std::memory_order_acquire);
+    return moment_.load();
   }
 
   // Committer. Fresh, empty views.
@@ -108,7 +109,7 @@ class Shard {
   const std::vector<VectorConfig> vectors_;
   EpochDomain& epochs_;
   std::vector<Load> loads_;
-  std::atomic<std::shared_ptr<const Moment>> moment_;
+  AtomicSharedPtr<const Moment> moment_;
 };
 
 }  // namespace quipu::engine

@@ -26,7 +26,7 @@ ALLOWED = {
                "memory", "policy"],
     "cluster": ["base", "telemetry", "storage", "engine"],
     "auth": ["base", "telemetry", "engine"],
-    "api": ["base", "telemetry", "embed", "engine", "auth"],
+    "api": ["base", "telemetry", "embed", "query", "engine", "auth"],
     "server": ["base", "telemetry", "simd", "embed", "engine", "cluster", "auth", "api"],
     "cli": ["base", "telemetry", "simd", "text", "embed", "engine", "api", "server"],
 }
@@ -34,14 +34,15 @@ ALLOWED = {
 SEALED = {"index": ["dense", "hnsw", "flat", "sparse", "payload", "grid", "graph"],
           "api": ["rest", "grpc", "qdrant", "openai", "mcp", "ws"]}
 # Siblings that are made of others: what they may see nevertheless. Folders that are not sealed
-# (index/rows, index/quant) are for all siblings.
-COMPOSED = {"index/dense": ["hnsw", "flat"]}
+# (index/rows, index/quant, index/postings) are for all siblings.
+COMPOSED = {"index/dense": ["hnsw", "flat"], "index/sparse": ["flat"]}
 # Header prefix: the only folders that may include it.
 CONFINED = {"rocksdb/": ["storage/rocksdb"], "immintrin.h": ["simd"], "arm_neon.h": ["simd"],
             "grpcpp/": ["api/grpc"], "nats/": ["cluster"], "openvino/": ["embed/openvino"],
             "simdjson": ["base"], "openssl/": ["base", "server"], "boost/": ["server", "cli"],
             "spdlog/": ["telemetry"], "prometheus/": ["telemetry"], "CLI/": ["cli"],
-            "toml++/": ["server"], "unicode/": ["text"], "utf8proc.h": ["text"]}
+            "toml++/": ["server"], "unicode/": ["text"], "utf8proc.h": ["text"],
+            "libstemmer.h": ["text/analysis"]}
 CMAKE_LAYER = re.compile(r"quipu_layer\(\s*(\w+)\s*(?:USES\s+([a-z\s]*))?")
 INCLUDE = re.compile(r'\s*#\s*include\s*[<"]([^>"]+)[>"]')
 

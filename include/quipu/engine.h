@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "quipu/filter.h"
 #include "quipu/ids.h"
 #include "quipu/metric.h"
 #include "quipu/result.h"
@@ -200,8 +201,13 @@ struct GetRequest {
 };
 struct ScrollRequest {
   std::optional<PointId> after;  // the last id of the page before
+  std::optional<Filter> filter;  // only points for which it holds
   std::size_t limit = 100;       // 1..10,000
   Select select;
+  ReadParams params;
+};
+struct CountRequest {
+  std::optional<Filter> filter;  // only points for which it holds
   ReadParams params;
 };
 struct ScrollPage {
@@ -219,6 +225,8 @@ struct SearchRequest {
   std::size_t offset = 0;
   std::uint32_t ef = 0;  // 0: chosen by the engine
   bool exact = false;
+  // Only points for which it holds: k of them whenever k hold, however few they are among all.
+  std::optional<Filter> filter;
   std::optional<float> score_threshold;  // worse hits are left out
   Select select;
   bool explain = false;
@@ -240,7 +248,12 @@ struct SearchExplain {
   std::uint64_t hops = 0;
   bool exact = false;
   bool storage_scan = false;  // a view was still loading: vectors were read from storage
+  // With a filter: points whose payload was read and judged, and those that it let through. Nothing
+  // is indexed by payload yet, so all points are judged, but for a filter that lists ids.
+  std::uint64_t filter_judged = 0;
+  std::uint64_t filter_matched = 0;
   double embed_ms = 0;
+  double filter_ms = 0;
   double search_ms = 0;
   double hydrate_ms = 0;
 };
@@ -342,14 +355,15 @@ class Engine {
   void remove_async(std::string_view tenant, std::string_view collection, DeleteRequest request,
                     WriteDone done);
 
-  // Reads. Each sees one moment of each shard.
+  // Reads. Each sees one moment of each shard. Errors besides: kInvalidArgument ("invalid_filter",
+  // "filter_too_large") with the place in the filter, kDeadlineExceeded.
   // Points that are not there are left out; the order is the request's.
   [[nodiscard]] Result<std::vector<Point>> get(std::string_view tenant, std::string_view collection,
                                                const GetRequest& request);
   [[nodiscard]] Result<ScrollPage> scroll(std::string_view tenant, std::string_view collection,
                                           const ScrollRequest& request);
   [[nodiscard]] Result<std::uint64_t> count(std::string_view tenant, std::string_view collection,
-                                            const ReadParams& params);
+                                            const CountRequest& request);
   [[nodiscard]] Result<SearchResult> search(std::string_view tenant, std::string_view collection,
                                             const SearchRequest& request);
 

@@ -196,8 +196,12 @@ std::string Path::text() const {
 }
 
 void FieldErrors::add(const Path& at, std::string_view code, std::string detail) {
+  if (!full()) add_at(at.text(), code, std::move(detail));
+}
+void FieldErrors::add_at(std::string field, std::string_view code, std::string detail) {
   if (full()) return;
-  errors_.push_back({.field = at.text(), .code = std::string(code), .detail = std::move(detail)});
+  errors_.push_back(
+      {.field = std::move(field), .code = std::string(code), .detail = std::move(detail)});
 }
 
 std::string shown(JsonView json) {

@@ -57,6 +57,8 @@ class FieldErrors {
  public:
   static constexpr std::size_t kMax = 16;
   void add(const Path& at, std::string_view code, std::string detail);
+  // For readers that know the field by its text.
+  void add_at(std::string field, std::string_view code, std::string detail);
   [[nodiscard]] bool full() const noexcept { return errors_.size() >= kMax; }
   [[nodiscard]] bool empty() const noexcept { return errors_.empty(); }
   [[nodiscard]] const std::vector<FieldError>& all() const noexcept { return errors_; }

@@ -29,5 +29,13 @@ inline constexpr std::size_t kIdempotencyKeyBytesMax = 255;
 inline constexpr std::size_t kIdempotencyKeysMax = 1'000'000;  // per shard
 inline constexpr std::int64_t kIdempotencyAgeUsMax = 24LL * 3600 * 1'000'000;
 inline constexpr std::size_t kSearchBatchMax = 128;
+// Filters. A filter inside a filter is one level deeper, one inside `nested` two: so the JSON of
+// the deepest (53 levels) still fits a request, whose own limit is kJsonDepthMax.
+inline constexpr std::size_t kFilterDepthMax = 24;
+inline constexpr std::size_t kFilterConditionsMax = 4'096;  // in all, sub-filters included
+// Listed values in all: of any and except, ids, points of polygons.
+inline constexpr std::size_t kFilterValuesMax = 100'000;
+inline constexpr std::size_t kFilterStringBytesMax = 64U << 10;  // each key, value and text
+inline constexpr std::size_t kFilterTextWordsMax = 1'024;        // of one text to match
 
 }  // namespace quipu::limits

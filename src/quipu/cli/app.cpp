@@ -17,6 +17,9 @@
 namespace quipu::cli {
 namespace {
 
+constexpr const char* kFilterHelp =
+    "Only points for which this filter holds (docs/filters.md); - reads the input";
+
 using Action = std::function<int(Context&)>;
 
 constexpr const char* kAbout =
@@ -209,6 +212,7 @@ void add_search_command(Program& program) {
   command->add_option("--id", arguments->id, "What is near this point")->type_name("ID");
   command->add_option("--vector-name", arguments->vector_name, "Which vector of the points")
       ->type_name("NAME");
+  command->add_option("--filter", arguments->filter, kFilterHelp)->type_name("JSON");
   command->add_option("-k,--count", arguments->k, "How many at most")
       ->check(CLI::Range(1, 10'000))
       ->type_name("COUNT")
@@ -226,6 +230,7 @@ void add_search_command(Program& program) {
   command->footer(R"(Examples:
   quipu search documents "how do I see which process uses the most memory"
   quipu search images --vector "[0.1, 0.7, 0.2]" -k 5
+  quipu search notes "the roof" --filter '{"must": [{"key": "year", "range": {"gte": 2024}}]}'
   quipu search documents --id 0193a5e2-7c1f-7d35-9c54-5b2f1c2f9a10)");
 }
 
@@ -322,13 +327,17 @@ void add_point_commands(Program& program) {
     auto [command, arguments] = add("scroll", "Read a page of all points", point_scroll);
     command->add_option("--after", arguments->after, "The last id of the page before")
         ->type_name("ID");
+    command->add_option("--filter", arguments->filter, kFilterHelp)->type_name("JSON");
     command->add_option("--limit", arguments->limit, "How many")
         ->check(CLI::Range(1, 10'000))
         ->type_name("COUNT")
         ->capture_default_str();
     command->add_flag("--with-vector", arguments->with_vector, "With their vectors (with --json)");
   }
-  add("count", "Count the points", point_count);
+  {
+    auto [command, arguments] = add("count", "Count the points", point_count);
+    command->add_option("--filter", arguments->filter, kFilterHelp)->type_name("JSON");
+  }
   {
     auto [command, arguments] = add("delete", "Delete points", point_delete);
     command->add_option("ids", arguments->ids, "Which")->required()->type_name("ID");

@@ -46,6 +46,7 @@ struct SearchArguments {
   std::string vector;  // a JSON array, or "-" for one on the standard input
   std::string id;
   std::string vector_name;
+  std::string filter;  // JSON, "-" for the standard input; "": everything
   std::size_t k = 10;
   std::size_t offset = 0;
   std::uint32_t ef = 0;
@@ -85,6 +86,7 @@ struct PointArguments {
   std::vector<std::string> ids;
   std::string body;  // points as JSON, "-" for the standard input
   std::string after;
+  std::string filter;  // as SearchArguments'
   std::size_t limit = 20;
   bool with_vector = false;
 };
@@ -146,6 +148,8 @@ struct ServeArguments {
 // What an option holds: itself, or all of the standard input for "-". At most `bytes_max` bytes.
 [[nodiscard]] Result<std::string> read_argument(Context& context, const std::string& argument,
                                                 std::size_t bytes_max);
+// A filter as JSON, as read_argument(); "{}", which holds for all, for "".
+[[nodiscard]] Result<std::string> read_filter(Context& context, const std::string& argument);
 // Where a hit stands, from an ingested chunk's payload: "ls(1), OPTIONS, line 42"; "" for others.
 [[nodiscard]] std::string place_of(const JsonView& payload);
 

@@ -83,8 +83,9 @@ Error error_of(const api::Response& response) {
     if (error.message.empty()) error.message = text_of(problem, "title");
     if (const auto fields = problem.find("errors")) {
       fields->for_each_element([&](JsonView field) {
-        error.message +=
-            quipu::format("\n  {}: {}", text_of(field, "field"), text_of(field, "detail"));
+        const std::string line =
+            quipu::format("{}: {}", text_of(field, "field"), text_of(field, "detail"));
+        if (line != error.message) error.message += "\n  " + line;  // the only one says it already
         return true;
       });
     }

@@ -36,6 +36,17 @@ Result<std::string> read_argument(Context& context, const std::string& argument,
   return text;
 }
 
+Result<std::string> read_filter(Context& context, const std::string& argument) {
+  if (argument.empty()) return std::string("{}");
+  QUIPU_TRY(std::string filter, read_argument(context, argument, limits::kJsonBytesMax));
+  const Result<JsonDocument> parsed = JsonDocument::parse(filter);
+  if (parsed.ok() && parsed.value().root().is_object()) return filter;
+  return Error{
+      ErrorCode::kInvalidArgument,
+      "--filter is no JSON object" + (parsed.ok() ? std::string() : ": " + parsed.error().message),
+      "bad_filter"};
+}
+
 std::string place_of(const JsonView& payload) {
   const std::string source = text_of(payload, "source");
   if (source.empty() || !payload.find("line")) return {};

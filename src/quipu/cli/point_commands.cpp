@@ -114,6 +114,9 @@ int point_scroll(Context& context, const PointArguments& arguments) {
     if (!after.ok()) return context.fail(after.error());
     json.key("after").raw(after.value());
   }
+  const Result<std::string> filter = read_filter(context, arguments.filter);
+  if (!filter.ok()) return context.fail(filter.error());
+  json.key("filter").raw(filter.value());
   if (arguments.with_vector) json.key("with_vector").value(true);
   json.end_object();
   const Result<Answer> answer = context.call(Context::Need::kReading, "POST",
@@ -130,8 +133,11 @@ int point_scroll(Context& context, const PointArguments& arguments) {
 }
 
 int point_count(Context& context, const PointArguments& arguments) {
+  const Result<std::string> filter = read_filter(context, arguments.filter);
+  if (!filter.ok()) return context.fail(filter.error());
   const Result<Answer> answer =
-      context.call(Context::Need::kReading, "POST", points_path(arguments) + ":count", "{}");
+      context.call(Context::Need::kReading, "POST", points_path(arguments) + ":count",
+                   "{\"filter\":" + filter.value() + "}");
   if (!answer.ok()) return context.fail(answer.error());
   if (context.json()) {
     context.print_json(answer.value().body);

@@ -42,6 +42,10 @@ Result<std::string> query_body(Context& context, const SearchArguments& argument
   if (!arguments.vector_name.empty()) {
     json.key("vector_name").value(std::string_view(arguments.vector_name));
   }
+  if (!arguments.filter.empty()) {
+    QUIPU_TRY(const std::string filter, read_filter(context, arguments.filter));
+    json.key("filter").raw(filter);
+  }
   json.key("k").value(static_cast<std::uint64_t>(arguments.k));
   if (arguments.offset > 0) json.key("offset").value(static_cast<std::uint64_t>(arguments.offset));
   if (arguments.ef > 0) json.key("ef").value(arguments.ef);

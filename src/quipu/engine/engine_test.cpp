@@ -91,12 +91,12 @@ TEST_F(EngineTest, AWriteReturnsItsMomentAndReadsCanAskForIt) {
   create();
   const auto written = put(1, {1, 2, 3});
   ASSERT_TRUE(written.ok());
-  EXPECT_TRUE(engine_->count(kTenant, kName, {.min_seq = written.value().seq}).ok());
-  expect_error(engine_->count(kTenant, kName, {.min_seq = "q1.1-999"}), ErrorCode::kUnavailable,
-               "min_seq_ahead", "999");
+  EXPECT_TRUE(engine_->count(kTenant, kName, {.params = {.min_seq = written.value().seq}}).ok());
+  expect_error(engine_->count(kTenant, kName, {.params = {.min_seq = "q1.1-999"}}),
+               ErrorCode::kUnavailable, "min_seq_ahead", "999");
   for (const char* bad : {"x", "q1.", "q1.1", "q1.1-", "q1.1-2.", "q1.1-2x", "q1.-1-1"}) {
-    expect_error(engine_->count(kTenant, kName, {.min_seq = bad}), ErrorCode::kInvalidArgument,
-                 "invalid_min_seq", bad);
+    expect_error(engine_->count(kTenant, kName, {.params = {.min_seq = bad}}),
+                 ErrorCode::kInvalidArgument, "invalid_min_seq", bad);
   }
 }
 

@@ -10,6 +10,7 @@
 #include "quipu/base/format.h"
 #include "quipu/base/limits.h"
 #include "quipu/engine/engine_state.h"
+#include "quipu/engine/point_filter.h"
 #include "quipu/simd/distance_kernels.h"
 #include "quipu/storage/keys.h"
 
@@ -18,6 +19,7 @@ namespace {
 
 using engine::Collection;
 using engine::Moment;
+using engine::PointFilter;
 using engine::PointRecord;
 using engine::Shard;
 
@@ -156,6 +158,29 @@ Result<std::optional<Point>> Engine::State::read_point(const Reading& reading, c
   return std::optional<Point>(std::move(point));
 }
 
+namespace {
+
+// Nothing when there is no filter, or none that says anything.
+Result<std::optional<PointFilter>> compile_filter(const Engine::State::Reading& reading,
+                                                  const std::optional<Filter>& filter) {
+  if (!filter) return std::optional<PointFilter>();
+  QUIPU_TRY(PointFilter compiled,
+            PointFilter::compile(*filter, reading.collection->record.config.vectors));
+  if (compiled.compiled().empty()) return std::optional<PointFilter>();
+  return std::optional<PointFilter>(std::move(compiled));
+}
+
+engine::FilterScope filter_scope(const Engine::State& state, const Engine::State::Reading& reading,
+                                 std::size_t shard_index) {
+  return {.kv = state.kv.get(),
+          .shard = reading.collection->shards[shard_index].get(),
+          .moment = reading.moments[shard_index].get(),
+          .clock = state.clock,
+          .deadline = reading.deadline};
+}
+
+}  // namespace
+
 Result<std::vector<Point>> Engine::get(std::string_view tenant, std::string_view collection,
                                        const GetRequest& request) {
   QUIPU_TRY_OK(check_range("ids count", request.ids.size(), 1, limits::kIdsPerRequestMax));
@@ -170,10 +195,21 @@ Result<std::vector<Point>> Engine::get(std::string_view tenant, std::string_view
 }
 
 Result<std::uint64_t> Engine::count(std::string_view tenant, std::string_view collection,
-                                    const ReadParams& params) {
-  QUIPU_TRY(const State::Reading reading, state_->begin_read(tenant, collection, params));
+                                    const CountRequest& request) {
+  QUIPU_TRY(const State::Reading reading, state_->begin_read(tenant, collection, request.params));
+  QUIPU_TRY(const std::optional<PointFilter> filter, compile_filter(reading, request.filter));
   std::uint64_t points = 0;
-  for (const auto& moment : reading.moments) points += moment->points;
+  for (std::size_t i = 0; i < reading.moments.size(); ++i) {
+    if (!filter) {
+      points += reading.moments[i]->points;
+      continue;
+    }
+    const engine::MatchVisitor add = [&](const PointId&, std::string_view) -> Result<bool> {
+      ++points;
+      return true;
+    };
+    QUIPU_TRY_OK(engine::for_each_match(filter_scope(*state_, reading, i), *filter, add));
+  }
   return points;
 }
 
@@ -181,6 +217,7 @@ Result<ScrollPage> Engine::scroll(std::string_view tenant, std::string_view coll
                                   const ScrollRequest& request) {
   QUIPU_TRY_OK(check_range("limit", request.limit, 1, limits::kScrollPageMax));
   QUIPU_TRY(const State::Reading reading, state_->begin_read(tenant, collection, request.params));
+  QUIPU_TRY(const std::optional<PointFilter> filter, compile_filter(reading, request.filter));
   // A merge of the shards' ordered keys; one more than asked for tells whether there is a next
   // page.
   std::vector<std::unique_ptr<KvIterator>> sources;
@@ -210,6 +247,16 @@ Result<ScrollPage> Engine::scroll(std::string_view tenant, std::string_view coll
       if (heads[i] && (!least || *heads[i] < *heads[*least])) least = i;
     }
     if (!least) break;
+    if (state_->clock->steady_now() > reading.deadline) return timed_out("the scroll");
+    bool wanted = true;
+    if (filter) {
+      QUIPU_TRY(wanted, filter->matches(*heads[*least], sources[*least]->value()));
+    }
+    if (!wanted) {
+      sources[*least]->next();
+      QUIPU_TRY(heads[*least], head_of(*sources[*least]));
+      continue;
+    }
     if (page.points.size() == request.limit) {
       page.next = page.points.back().id;
       break;
@@ -223,7 +270,6 @@ Result<ScrollPage> Engine::scroll(std::string_view tenant, std::string_view coll
     page.points.push_back(std::move(point));
     sources[*least]->next();
     QUIPU_TRY(heads[*least], head_of(*sources[*least]));
-    if (state_->clock->steady_now() > reading.deadline) return timed_out("the scroll");
   }
   for (const auto& it : sources) QUIPU_TRY_OK(it->status());
   return page;
@@ -243,13 +289,14 @@ class Searcher {
     QUIPU_TRY(reading_, state_.begin_read(tenant, collection, request_.params));
     QUIPU_TRY(vector_index_, reading_.collection->vector_index(request_.vector_name));
     QUIPU_TRY_OK(choose_query());
+    QUIPU_TRY(filter_, compile_filter(reading_, request_.filter));
     const auto begin = state_.clock->steady_now();
     for (std::size_t i = 0; i < reading_.moments.size(); ++i) QUIPU_TRY_OK(search_shard(i));
     std::sort(candidates_.begin(), candidates_.end(), nearer);
     const auto found = state_.clock->steady_now();
     QUIPU_TRY_OK(hydrate());
     if (request_.explain) {
-      explain_.search_ms = ms_between(begin, found);
+      explain_.search_ms = ms_between(begin, found) - explain_.filter_ms;
       explain_.hydrate_ms = ms_between(found, state_.clock->steady_now());
       result_.explain = explain_;
     }
@@ -348,7 +395,18 @@ class Searcher {
   Status search_shard(std::size_t shard_index) {
     const Moment& moment = *reading_.moments[shard_index];
     const auto& index = moment.views->dense[vector_index_];
-    if (index == nullptr) return scan_storage(shard_index);
+    engine::Matches matches;
+    index::SlotBitmap slots;
+    if (filter_) {
+      const auto begin = state_.clock->steady_now();
+      const engine::FilterScope scope = filter_scope(state_, reading_, shard_index);
+      QUIPU_TRY(matches, engine::find_matches(scope, *filter_));
+      if (index != nullptr) slots = engine::slots_of(matches, scope, *index);
+      explain_.filter_judged += matches.judged;
+      explain_.filter_matched += matches.ids.size();
+      explain_.filter_ms += ms_between(begin, state_.clock->steady_now());
+    }
+    if (index == nullptr) return scan_storage(shard_index, filter_ ? &matches : nullptr);
     const Shard& shard = *reading_.collection->shards[shard_index];
     std::vector<index::DenseHit> hits(
         std::min<std::size_t>(wanted(), std::max<std::uint64_t>(moment.points, 1)));
@@ -358,6 +416,7 @@ class Searcher {
                                                      {.as_of = moment.applied,
                                                       .ef = static_cast<std::uint32_t>(ef),
                                                       .exact = request_.exact,
+                                                      .filter = filter_ ? &slots : nullptr,
                                                       .deadline = reading_.deadline,
                                                       .clock = state_.clock},
                                                      hits, &stats));
@@ -374,8 +433,9 @@ class Searcher {
     return ok_status();
   }
 
-  // While a view is loading: every vector of the shard, read from storage.
-  Status scan_storage(std::size_t shard_index) {
+  // While a view is loading: every vector of the shard, read from storage. `matches`: null without
+  // a filter.
+  Status scan_storage(std::size_t shard_index, const engine::Matches* matches) {
     explain_.storage_scan = true;
     explain_.exact = true;
     const storage::KeyRange range = storage::vector_range(
@@ -387,6 +447,7 @@ class Searcher {
     std::vector<float> vector(config().dim);
     for (it->seek(range.begin); it->valid(); it->next()) {
       QUIPU_TRY(const storage::VectorKey key, storage::decode_vector_key(it->key()));
+      if (matches != nullptr && !matches->ids.contains(key.id)) continue;
       if (it->value().size() != vector.size() * sizeof(float)) {
         return Error{ErrorCode::kCorruption, "a stored vector does not decode", "damaged_record"};
       }
@@ -473,6 +534,7 @@ class Searcher {
   Engine::State::Reading reading_;
   std::size_t vector_index_ = 0;
   std::vector<float> query_;
+  std::optional<PointFilter> filter_;
   std::vector<Candidate> candidates_;
   std::vector<const Candidate*> page_;  // into candidates_, which stays as it is
   SearchExplain explain_;

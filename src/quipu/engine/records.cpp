@@ -186,6 +186,21 @@ Result<PointRecord> decode_point_head(std::string_view bytes) {
   return record;
 }
 
+Result<PointView> view_point_record(std::string_view bytes) {
+  ByteReader in(bytes);
+  std::uint8_t flags = 0;
+  PointView view;
+  view.vector_mask = read_point_head(in, flags).vector_mask;
+  if ((flags & kHasText) != 0) in.sized();
+  if ((flags & kHasEmbedding) != 0) {
+    in.sized();
+    in.sized();
+  }
+  view.payload = in.bytes(in.left());
+  if (!in.ok()) return damaged("point");
+  return view;
+}
+
 std::string encode_shard_meta(const ShardMeta& meta) {
   std::string bytes;
   ByteWriter out(bytes);

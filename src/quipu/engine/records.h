@@ -34,6 +34,14 @@ struct PointRecord {
 // Only the fixed-size head (version, times, mask), without copying text and payload.
 [[nodiscard]] Result<PointRecord> decode_point_head(std::string_view bytes);
 
+// What a filter needs of a point record; borrowed from its bytes.
+struct PointView {
+  std::uint16_t vector_mask = 0;
+  std::string_view payload;
+};
+// Errors: kCorruption.
+[[nodiscard]] Result<PointView> view_point_record(std::string_view bytes);
+
 // One shard's counters, stored in the batch that changes them.
 struct ShardMeta {
   Seq applied;  // the last operation whose effects are in the state

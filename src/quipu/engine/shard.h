@@ -49,9 +49,7 @@ class Shard {
   [[nodiscard]] static index::DenseOptions dense_options(const VectorConfig& vector);
 
   // Any thread that holds a Guard of the epoch domain. Never null once published.
-  [[nodiscard]] std::shared_ptr<const Moment> moment() const {
-    return moment_.load();
-  }
+  [[nodiscard]] std::shared_ptr<const Moment> moment() const { return moment_.load(); }
 
   // Committer. Fresh, empty views.
   Status make_views();

@@ -91,7 +91,10 @@ void write_explain(JsonWriter& out, const SearchExplain& explain) {
   out.key("hops").value(explain.hops);
   out.key("exact").value(explain.exact);
   out.key("storage_scan").value(explain.storage_scan);
+  out.key("filter_judged").value(explain.filter_judged);
+  out.key("filter_matched").value(explain.filter_matched);
   out.key("embed_ms").value(explain.embed_ms);
+  out.key("filter_ms").value(explain.filter_ms);
   out.key("search_ms").value(explain.search_ms);
   out.key("hydrate_ms").value(explain.hydrate_ms);
   out.end_object();

@@ -6,6 +6,7 @@
 
 #include "quipu/api/call.h"
 #include "quipu/api/rest/answers.h"
+#include "quipu/api/rest/filter_schema.h"
 #include "quipu/api/rest/handlers.h"
 #include "quipu/base/json.h"
 #include "quipu/base/limits.h"
@@ -61,13 +62,16 @@ struct GetBody {
 
 struct ScrollBody {
   std::optional<PointId> after;
+  std::optional<Filter> filter;
   std::size_t limit = 100;
   bool with_payload = true;
   bool with_text = true;
   bool with_vector = false;
 };
 
-struct CountBody {};
+struct CountBody {
+  std::optional<Filter> filter;
+};
 
 constexpr const char* kVectorDoc = "The unnamed vector.";
 constexpr const char* kVectorsDoc = "Named vectors.";
@@ -206,6 +210,8 @@ const SchemaPtr<ScrollBody>& scroll_schema() {
       select_members(Object<ScrollBody>("Scroll", "A page of all points, by ascending ids.")
                          .optional("after", &ScrollBody::after, maybe(point_id()),
                                    "The `next` of the page before; the first page without it.")
+                         .optional("filter", &ScrollBody::filter, maybe(filter_schema()),
+                                   "Only points for which it holds.")
                          .optional("limit", &ScrollBody::limit,
                                    integer<std::size_t>(1, limits::kScrollPageMax),
                                    "100 unless given."))
@@ -215,7 +221,10 @@ const SchemaPtr<ScrollBody>& scroll_schema() {
 
 const SchemaPtr<CountBody>& count_schema() {
   static const SchemaPtr<CountBody> schema =
-      Object<CountBody>("CountRequest", "An empty object: every point counts.").done();
+      Object<CountBody>("CountRequest", "Which points count; all of an empty object.")
+          .optional("filter", &CountBody::filter, maybe(filter_schema()),
+                    "Only points for which it holds.")
+          .done();
   return schema;
 }
 
@@ -387,11 +396,12 @@ void get_point(const CallPtr& call) {
 }
 
 void scroll_points(const CallPtr& call) {
-  const auto body = call->body(scroll_schema());
+  auto body = call->body(scroll_schema());
   if (!body) return;
   const Select select = select_of(*body);
   const auto page = call->core().engine.scroll(call->tenant(), collection_of(call),
                                                {.after = body->after,
+                                                .filter = std::move(body->filter),
                                                 .limit = body->limit,
                                                 .select = select,
                                                 .params = call->read_params()});
@@ -410,9 +420,11 @@ void scroll_points(const CallPtr& call) {
 }
 
 void count_points(const CallPtr& call) {
-  if (!call->body(count_schema())) return;
+  auto body = call->body(count_schema());
+  if (!body) return;
   const auto count =
-      call->core().engine.count(call->tenant(), collection_of(call), call->read_params());
+      call->core().engine.count(call->tenant(), collection_of(call),
+                                {.filter = std::move(body->filter), .params = call->read_params()});
   if (!count.ok()) return call->fail(count.error());
   std::string json;
   JsonWriter(json).begin_object().key("count").value(count.value()).end_object();

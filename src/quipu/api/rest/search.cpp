@@ -4,6 +4,7 @@
 
 #include "quipu/api/call.h"
 #include "quipu/api/rest/answers.h"
+#include "quipu/api/rest/filter_schema.h"
 #include "quipu/api/rest/handlers.h"
 #include "quipu/base/json.h"
 #include "quipu/base/limits.h"
@@ -20,6 +21,7 @@ struct SearchBody {
   std::size_t offset = 0;
   std::uint32_t ef = 0;
   bool exact = false;
+  std::optional<Filter> filter;
   std::optional<float> score_threshold;
   bool with_payload = true;
   bool with_text = true;
@@ -58,6 +60,8 @@ const SchemaPtr<OneOrMany<SearchBody>>& search_schema() {
           .optional("ef", &SearchBody::ef, integer<std::uint32_t>(0, limits::kEfMax),
                     "Effort of an approximate search; 0 leaves it to the engine.")
           .optional("exact", &SearchBody::exact, boolean(), "Compare with every point.")
+          .optional("filter", &SearchBody::filter, maybe(filter_schema()),
+                    "Only points for which it holds; k of them whenever k hold.")
           .optional("score_threshold", &SearchBody::score_threshold, maybe(real()),
                     "Worse hits are left out.")
           .optional("with_payload", &SearchBody::with_payload, boolean(), "true unless given.")
@@ -85,6 +89,7 @@ SearchRequest to_request(SearchBody body, const Call& call) {
   request.offset = body.offset;
   request.ef = body.ef;
   request.exact = body.exact;
+  request.filter = std::move(body.filter);
   request.score_threshold = body.score_threshold;
   request.select = select_of(body);
   request.explain = body.explain;

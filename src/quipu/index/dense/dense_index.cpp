@@ -145,6 +145,14 @@ Result<std::size_t> DenseIndex::search(std::span<const float> query,
   return dense_search(core, unit, params, hits, counts);
 }
 
+void DenseIndex::for_each_slot(Seq as_of, const std::function<void(SlotId)>& visit) const {
+  const RowStore& rows = state_->core->rows;
+  const std::uint32_t count = rows.count();
+  for (std::uint32_t row = 0; row < count; ++row) {
+    if (rows.visible(row, as_of)) visit(SlotId(rows.slot(row)));
+  }
+}
+
 void DenseIndex::copy_vector(RowId row, std::span<float> into) const {
   const DenseCore& core = *state_->core;
   QUIPU_ASSERT(row.value() < core.rows.count());

@@ -124,6 +124,8 @@ class DenseIndex {
                                            const DenseSearchParams& params,
                                            std::span<DenseHit> hits,
                                            DenseSearchStats* stats = nullptr) const;
+  // Calls `visit` with the slot of each row visible as of `as_of`, each once, in no useful order.
+  void for_each_slot(Seq as_of, const std::function<void(SlotId)>& visit) const;
   // Copies the vector of a row that the caller found under the same Guard.
   void copy_vector(RowId row, std::span<float> into) const;
 

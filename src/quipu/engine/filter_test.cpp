@@ -1,0 +1,255 @@
+// Goal: what search, scroll and count give under a filter is what judging every point gives, with
+// any history, number of shards and vectors, before and after reopening; k hits whenever k points
+// match. Method: drawn points and filters beside a map; the filter's own meaning has its tests in
+// query/.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "quipu/base/json.h"
+#include "quipu/base/rng.h"
+#include "quipu/base/test_support.h"
+#include "quipu/engine.h"
+#include "quipu/query/filter/evaluate.h"
+#include "quipu/query/filter/testing/random_filter.h"
+
+namespace quipu {
+namespace {
+
+constexpr std::string_view kTenant = "default";
+constexpr std::string_view kName = "notes";
+constexpr std::uint32_t kDim = 4;
+
+struct Known {
+  std::string payload;
+  std::vector<float> unnamed;  // each may be empty: the point lacks it
+  std::vector<float> image;
+};
+using Model = std::map<PointId, Known>;
+
+class Presence final : public query::VectorPresence {
+ public:
+  explicit Presence(const Known& known) : known_(known) {}
+  [[nodiscard]] bool has_vector(std::string_view name) const override {
+    return name.empty() ? !known_.unnamed.empty() : name == "image" && !known_.image.empty();
+  }
+
+ private:
+  const Known& known_;
+};
+
+class FilterTest : public testing::TestWithParam<std::uint32_t> {
+ protected:
+  FilterTest() : rng_(test_seed()), random_(rng_) {}
+
+  void open() {
+    engine_.reset();
+    EngineOptions options;
+    options.data_dir = dir_.file("data");
+    auto opened = Engine::open(options, {});
+    ASSERT_EQ(why_not(opened), "");
+    engine_ = std::move(opened).value();
+  }
+  void create() {
+    CollectionConfig config;
+    config.vectors.push_back({.name = "", .dim = kDim, .metric = Metric::kEuclidean});
+    config.vectors.push_back({.name = "image", .dim = kDim, .metric = Metric::kEuclidean});
+    config.shard_count = GetParam();
+    ASSERT_EQ(why_not(engine_->create_collection(kTenant, kName, config)), "");
+  }
+  std::vector<float> draw_vector() {
+    std::vector<float> vector(kDim);
+    for (float& value : vector) value = static_cast<float>(rng_.normal());
+    return vector;
+  }
+  void write_some() {
+    UpsertRequest request;
+    std::map<PointId, Known> batch;
+    for (std::uint64_t i = rng_.below(60) + 1; i > 0; --i) {
+      const PointId id = rng_.below(10) == 0 ? random_.id() : PointId::number(rng_.below(600));
+      Known known = {.payload = random_.payload()};
+      if (rng_.below(8) != 0) known.unnamed = draw_vector();
+      if (rng_.below(3) == 0 || known.unnamed.empty()) known.image = draw_vector();
+      batch[id] = std::move(known);
+    }
+    for (const auto& [id, known] : batch) {
+      PointWrite write{.id = id, .payload = known.payload};
+      if (!known.unnamed.empty()) write.vectors.push_back({.name = "", .values = known.unnamed});
+      if (!known.image.empty()) write.vectors.push_back({.name = "image", .values = known.image});
+      request.points.push_back(std::move(write));
+      model_[id] = known;
+    }
+    ASSERT_EQ(why_not(engine_->upsert(kTenant, kName, std::move(request))), "");
+    if (model_.empty() || rng_.below(2) == 0) return;
+    DeleteRequest gone;
+    for (auto it = model_.begin(); it != model_.end();) {
+      const bool leaves = rng_.below(10) == 0;
+      if (leaves) gone.points.push_back({.id = it->first, .condition = {}});
+      it = leaves ? model_.erase(it) : std::next(it);
+    }
+    if (gone.points.empty()) return;
+    ASSERT_EQ(why_not(engine_->remove(kTenant, kName, std::move(gone))), "");
+  }
+  // The ids of the points for which it holds.
+  std::vector<PointId> judged(const Filter& filter) {
+    const auto compiled = query::CompiledFilter::compile(filter);
+    EXPECT_EQ(why_not(compiled), "");
+    std::vector<PointId> ids;
+    for (const auto& [id, known] : model_) {
+      const auto payload = JsonDocument::parse(known.payload);
+      const Presence presence(known);
+      if (compiled.value().matches(
+              {.id = id, .payload = payload.value().root(), .vectors = &presence})) {
+        ids.push_back(id);
+      }
+    }
+    return ids;
+  }
+
+  void check(const Filter& filter) {
+    const std::vector<PointId> wanted = judged(filter);
+    const auto count = engine_->count(kTenant, kName, {.filter = filter, .params = {}});
+    ASSERT_EQ(why_not(count), "");
+    ASSERT_EQ(count.value(), wanted.size());
+    check_scroll(filter, wanted);
+    for (const std::string name : {"", "image"}) check_search(filter, wanted, name);
+  }
+
+  void check_scroll(const Filter& filter, const std::vector<PointId>& wanted) {
+    std::vector<PointId> found;
+    std::optional<PointId> after;
+    do {
+      const auto page = engine_->scroll(kTenant, kName,
+                                        {.after = after,
+                                         .filter = filter,
+                                         .limit = rng_.below(40) + 1,
+                                         .select = {},
+                                         .params = {}});
+      ASSERT_EQ(why_not(page), "");
+      for (const Point& point : page.value().points) found.push_back(point.id);
+      after = page.value().next;
+    } while (after);
+    ASSERT_EQ(found, wanted);
+  }
+
+  void check_search(const Filter& filter, const std::vector<PointId>& matching,
+                    const std::string& name) {
+    const std::vector<float> query = draw_vector();
+    std::vector<std::pair<double, PointId>> nearest;
+    for (const PointId& id : matching) {
+      const Known& known = model_.at(id);
+      const std::vector<float>& vector = name.empty() ? known.unnamed : known.image;
+      if (vector.empty()) continue;
+      double squares = 0;
+      for (std::size_t i = 0; i < kDim; ++i) {
+        const double difference = static_cast<double>(vector[i]) - query[i];
+        squares += difference * difference;
+      }
+      nearest.emplace_back(std::sqrt(squares), id);
+    }
+    std::sort(nearest.begin(), nearest.end());
+    for (const bool exact : {true, false}) {
+      const std::size_t k = rng_.below(30) + 1;
+      const auto result = engine_->search(kTenant, kName,
+                                          {.vector_name = name,
+                                           .vector = query,
+                                           .k = k,
+                                           .exact = exact,
+                                           .filter = filter,
+                                           .explain = true});
+      ASSERT_EQ(why_not(result), "");
+      const std::vector<SearchHit>& hits = result.value().hits;
+      ASSERT_EQ(hits.size(), std::min(k, nearest.size())) << "exact " << exact;
+      for (std::size_t i = 0; i < hits.size(); ++i) {
+        const bool matches = std::binary_search(matching.begin(), matching.end(), hits[i].point.id);
+        ASSERT_TRUE(matches) << "a hit that its own filter refuses";
+        ASSERT_EQ(hits[i].point.payload, model_.at(hits[i].point.id).payload);
+        if (exact) {
+          ASSERT_NEAR(hits[i].score, nearest[i].first, 1e-4);
+        }
+      }
+      if (!query::CompiledFilter::compile(filter).value().empty()) {
+        ASSERT_EQ(result.value().explain->filter_matched, matching.size());
+      }
+    }
+  }
+
+  TempDir dir_;
+  Rng rng_;
+  query::testing_support::RandomFilters random_;
+  std::unique_ptr<Engine> engine_;
+  Model model_;
+};
+
+TEST_P(FilterTest, GivesWhatJudgingEveryPointGives) {
+  open();
+  create();
+  for (int round = 0; round < 12; ++round) {
+    write_some();
+    if (round == 5) open();
+    if (round == 8) {
+      ASSERT_EQ(why_not(engine_->checkpoint()), "");
+    }
+    for (int i = 0; i < 12; ++i) {
+      check(random_.filter());
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Shards, FilterTest, testing::Values(1, 4),
+                         [](const auto& each) { return std::to_string(each.param); });
+
+// A filter that lists ids reads only these.
+TEST_P(FilterTest, ListedIdsAreTheOnlyOnesRead) {
+  open();
+  create();
+  for (int i = 0; i < 10; ++i) write_some();
+  Filter filter;
+  filter.must.push_back({HasIdCondition{{model_.begin()->first, PointId::number(999'999)}}});
+  check(filter);
+  const auto result = engine_->search(
+      kTenant, kName, {.vector = draw_vector(), .k = 5, .filter = filter, .explain = true});
+  ASSERT_EQ(why_not(result), "");
+  EXPECT_LE(result.value().explain->filter_judged, GetParam());
+}
+
+TEST_P(FilterTest, AWrongFilterIsNamedByItsPlace) {
+  open();
+  create();
+  Filter filter;
+  filter.must.push_back({FieldCondition{"a..b", MatchValue{std::int64_t{1}}}});
+  const auto result = engine_->search(kTenant, kName, {.vector = draw_vector(), .filter = filter});
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_NE(result.error().message.find("filter.must[0].key"), std::string::npos)
+      << result.error().message;
+  EXPECT_FALSE(engine_->count(kTenant, kName, {.filter = filter, .params = {}}).ok());
+  EXPECT_FALSE(engine_->scroll(kTenant, kName, {.filter = filter}).ok());
+}
+
+TEST_P(FilterTest, GivesUpAtTheDeadline) {
+  open();
+  create();
+  UpsertRequest request;
+  for (std::uint64_t id = 0; id < 4'000; ++id) {
+    request.points.push_back({.id = PointId::number(id), .vectors = {{"", draw_vector()}}});
+  }
+  ASSERT_EQ(why_not(engine_->upsert(kTenant, kName, std::move(request))), "");
+  Filter filter;
+  filter.must.push_back({FieldCondition{"a", IsEmpty{true}}});
+  const ReadParams at_once = {.min_seq = "", .timeout = std::chrono::milliseconds(0)};
+  const auto counted = engine_->count(kTenant, kName, {.filter = filter, .params = at_once});
+  ASSERT_FALSE(counted.ok());
+  EXPECT_EQ(counted.error().code, ErrorCode::kDeadlineExceeded);
+}
+
+}  // namespace
+}  // namespace quipu

@@ -1,0 +1,62 @@
+// What a sparse view is made of. Shared by the index and whatever waits for a grace period.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "quipu/base/epoch.h"
+#include "quipu/base/thread_annotations.h"
+#include "quipu/index/postings/segment.h"
+#include "quipu/index/rows/chunked_store.h"
+#include "quipu/index/rows/row_store.h"
+#include "quipu/index/sparse/sparse_index.h"
+
+namespace quipu::index {
+
+using Segments = std::vector<std::shared_ptr<const Segment>>;
+
+// Rows, sorted: most of them shared by many moments, the rest a moment's own.
+struct ClosedRows {
+  std::shared_ptr<const std::vector<std::uint32_t>> most =
+      std::make_shared<std::vector<std::uint32_t>>();
+  std::vector<std::uint32_t> rest;
+  [[nodiscard]] std::size_t size() const { return most->size() + rest.size(); }
+};
+
+struct SparseCore {
+  SparseCore(const SparseOptions& chosen, EpochDomain& domain)
+      : options(chosen), epochs(domain), rows(0), lengths(sizeof(std::uint32_t), 256U << 10U) {}
+
+  [[nodiscard]] std::uint32_t length(std::uint32_t row) const noexcept {
+    // Relaxed: written before the row was opened, and not again before it was freed.
+    return std::atomic_ref(lengths.item<std::uint32_t>(row)).load(std::memory_order_relaxed);
+  }
+
+  const SparseOptions options;
+  EpochDomain& epochs;
+  RowStore rows;
+  ChunkedStore lengths;  // of rows, in terms
+
+  mutable Mutex mutex;  // never held while anything is merged
+  std::shared_ptr<const Segments> segments GUARDED_BY(mutex) = std::make_shared<Segments>();
+  // What a merge is reading; nobody else takes these out of the list.
+  Segments busy GUARDED_BY(mutex);
+  ClosedRows closed GUARDED_BY(mutex);  // those that are not freed yet
+  std::shared_ptr<const SparseIndex::Moment> latest GUARDED_BY(mutex);
+};
+
+class SparseIndex::Moment {
+ public:
+  std::shared_ptr<const Segments> segments;
+  ClosedRows closed;
+  SparseTotals totals;
+};
+
+[[nodiscard]] Result<std::size_t> sparse_search(
+    const SparseCore& core, const SparseIndex::Moment& moment, std::span<const SparseTerm> terms,
+    const SparseSearchParams& params, std::span<SparseHit> hits, SparseSearchStats& stats);
+
+}  // namespace quipu::index

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "quipu/api/compression.h"
-#include "quipu/api/nearest.h"
 #include "quipu/api/problem.h"
 #include "quipu/api/rest/routes.h"
 #include "quipu/api/router.h"
@@ -24,38 +23,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-// ---------------------------------------------------------------- nearest
-
-// The textbook recursion, as the stupid twin.
-std::size_t slow_distance(std::string_view a, std::string_view b) {
-  if (a.empty() || b.empty()) return a.size() + b.size();
-  std::size_t best = std::min(slow_distance(a.substr(1), b), slow_distance(a, b.substr(1))) + 1;
-  best = std::min(best, slow_distance(a.substr(1), b.substr(1)) + (a[0] == b[0] ? 0 : 1));
-  if (a.size() > 1 && b.size() > 1 && a[0] == b[1] && a[1] == b[0]) {
-    best = std::min(best, slow_distance(a.substr(2), b.substr(2)) + 1);
-  }
-  return best;
-}
-
-TEST(EditDistance, EqualsTheRecursion) {
-  Rng rng(3);
-  for (int round = 0; round < 300; ++round) {
-    std::string a;
-    std::string b;
-    for (std::uint64_t i = rng.below(6); i > 0; --i) a += static_cast<char>('a' + rng.below(3));
-    for (std::uint64_t i = rng.below(6); i > 0; --i) b += static_cast<char>('a' + rng.below(3));
-    EXPECT_EQ(edit_distance(a, b), slow_distance(a, b)) << a << " " << b;
-  }
-}
-
-TEST(Nearest, FindsWhatWasMeant) {
-  const std::vector<std::string_view> known = {"vector", "vectors", "text", "k"};
-  EXPECT_EQ(nearest("vektor", known), "vector");
-  EXPECT_EQ(nearest("txet", known), "text");
-  EXPECT_EQ(nearest("completely", known), "");
-  EXPECT_EQ(nearest("x", known), "");
-}
 
 // ---------------------------------------------------------------- targets
 

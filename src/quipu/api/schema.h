@@ -23,8 +23,8 @@
 #include <utility>
 #include <vector>
 
-#include "quipu/api/nearest.h"
 #include "quipu/base/json.h"
+#include "quipu/base/nearest.h"
 #include "quipu/engine.h"
 #include "quipu/ids.h"
 

@@ -9,7 +9,6 @@
 
 #include "quipu/api/call.h"
 #include "quipu/api/compression.h"
-#include "quipu/api/nearest.h"
 #include "quipu/api/openapi.h"
 #include "quipu/api/problem.h"
 #include "quipu/api/rest/routes.h"
@@ -17,6 +16,7 @@
 #include "quipu/api/uri.h"
 #include "quipu/base/limits.h"
 #include "quipu/base/log.h"
+#include "quipu/base/nearest.h"
 #include "quipu/base/quote.h"
 #include "quipu/base/thread_annotations.h"
 #include "quipu/telemetry/request_id.h"

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <functional>
 
-#include "quipu/api/nearest.h"
 #include "quipu/base/format.h"
+#include "quipu/base/nearest.h"
 
 namespace quipu::cli {
 namespace {
@@ -268,7 +268,7 @@ std::string suggestion(const CommandNode& root, const std::vector<std::string>& 
       if (!name.starts_with("--")) continue;
       const std::vector<std::string> names = option_names(root, *node);
       const std::vector<std::string_view> known(names.begin(), names.end());
-      return api::did_you_mean(name, known);
+      return did_you_mean(name, known);
     }
     if (node->commands.empty()) continue;
     const auto child =
@@ -280,7 +280,7 @@ std::string suggestion(const CommandNode& root, const std::vector<std::string>& 
     }
     std::vector<std::string_view> known;
     for (const CommandNode& command : node->commands) known.push_back(command.name);
-    return api::did_you_mean(argument, known);
+    return did_you_mean(argument, known);
   }
   return {};
 }

@@ -10,9 +10,9 @@
 #include <set>
 #include <thread>
 
-#include "quipu/api/nearest.h"
 #include "quipu/base/file_system.h"
 #include "quipu/base/json.h"
+#include "quipu/base/nearest.h"
 #include "quipu/base/quote.h"
 #include "quipu/server/config_table.h"
 
@@ -27,7 +27,7 @@ constexpr std::uint16_t kDefaultPort = 7333;
 std::string did_you_mean_key(std::string_view name) {
   std::vector<std::string_view> known;
   for (const ConfigKey& key : config_keys()) known.push_back(key.name);
-  return api::did_you_mean(name, known);
+  return did_you_mean(name, known);
 }
 
 Error unknown_key(std::string_view where, std::string_view name, const std::string& hint) {
@@ -126,7 +126,7 @@ Status read_environment(const Environment& environment, ServerConfig& config) {
     const bool ours = std::ranges::any_of(sections, [&variable = name](const std::string& section) {
       return variable.starts_with(section);
     });
-    if (ours) return unknown_key("environment", name, api::did_you_mean(name, known));
+    if (ours) return unknown_key("environment", name, did_you_mean(name, known));
   }
   const auto short_form = [&](std::string_view variable, std::string_view key_name) -> Status {
     const auto found = environment.find(variable);

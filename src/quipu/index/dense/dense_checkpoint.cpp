@@ -7,6 +7,7 @@
 #include "quipu/base/bytes.h"
 #include "quipu/base/format.h"
 #include "quipu/index/dense/dense_core.h"
+#include "quipu/index/rows/checkpoint_sections.h"
 
 namespace quipu::index {
 namespace {
@@ -46,10 +47,6 @@ std::string encoded(const Header& header) {
   return bytes;
 }
 
-Error damaged(const std::string& path, std::string_view what) {
-  return {.code = ErrorCode::kCorruption, .message = format("{}: {}", path, what)};
-}
-
 Result<Header> decoded(const std::string& path, std::span<const std::byte> section) {
   ByteReader in({reinterpret_cast<const char*>(section.data()), section.size()});
   Header header;
@@ -72,7 +69,7 @@ Result<Header> decoded(const std::string& path, std::span<const std::byte> secti
                          header.live_rows <= header.rows && header.entry.level <= hnsw::kLevelMax &&
                          (header.entry.node < header.rows || header.entry.node == hnsw::kNoNode);
   if (!in.ok() || in.left() != 0 || !plausible) {
-    return damaged(path, "the header section holds impossible values");
+    return damaged_checkpoint(path, "the header section holds impossible values");
   }
   header.options.metric = static_cast<Metric>(metric);
   header.options.graph = graph == 1;
@@ -118,54 +115,15 @@ Status write_vectors(CheckpointWriter& writer, const RowStore& rows,
   return writer.append(buffer);
 }
 
-template <typename T>
-Status write_array(CheckpointWriter& writer, std::string_view name, const std::vector<T>& values) {
-  QUIPU_TRY_OK(writer.begin_section(name));
-  return writer.append_array(std::span<const T>(values));
-}
-
-// Reads a section that lists rows, each below `rows`.
-Result<std::vector<std::uint32_t>> read_rows(const CheckpointFile& file, const std::string& path,
-                                             std::string_view name, std::uint32_t rows) {
-  QUIPU_TRY(const std::span<std::uint32_t> section, file.array<std::uint32_t>(name));
-  std::vector<std::uint32_t> list(section.begin(), section.end());
-  const bool inside =
-      std::all_of(list.begin(), list.end(), [rows](std::uint32_t row) { return row < rows; });
-  if (!inside) return damaged(path, format("section {} names a row that is not there", name));
-  return list;
-}
-
-// A section of `count` items of `item_bytes`.
-Result<std::span<std::byte>> sized(const CheckpointFile& file, const std::string& path,
-                                   std::string_view name, std::uint64_t count,
-                                   std::size_t item_bytes) {
-  QUIPU_TRY(const std::span<std::byte> section, file.section(name));
-  if (section.size() != count * item_bytes) {
-    return damaged(path, format("section {} has {} bytes; {} items of {} are expected", name,
-                                section.size(), count, item_bytes));
-  }
-  return section;
-}
-
-// A section of whole items, at most 2^32 of them.
-Result<std::span<std::byte>> counted(const CheckpointFile& file, const std::string& path,
-                                     std::string_view name, std::size_t item_bytes) {
-  QUIPU_TRY(const std::span<std::byte> section, file.section(name));
-  if (section.size() % item_bytes != 0 || section.size() / item_bytes > UINT32_MAX) {
-    return damaged(path, format("section {} has {} bytes, which is no possible number of items",
-                                name, section.size()));
-  }
-  return section;
-}
-
 Result<hnsw::MappedNodes> map_nodes(const CheckpointFile& file, const std::string& path,
                                     const Header& header) {
   const std::size_t links = header.options.m * sizeof(std::uint32_t);
   hnsw::MappedNodes nodes;
-  QUIPU_TRY(nodes.references, sized(file, path, "nodes", header.rows, 2 * sizeof(std::uint32_t)));
-  QUIPU_TRY(nodes.base_blocks, counted(file, path, "blocks0", 2 * links));
-  QUIPU_TRY(nodes.upper_references, counted(file, path, "upper", sizeof(std::uint32_t)));
-  QUIPU_TRY(nodes.upper_blocks, counted(file, path, "blocks1", links));
+  QUIPU_TRY(nodes.references,
+            sized_section(file, path, "nodes", header.rows, 2 * sizeof(std::uint32_t)));
+  QUIPU_TRY(nodes.base_blocks, counted_section(file, path, "blocks0", 2 * links));
+  QUIPU_TRY(nodes.upper_references, counted_section(file, path, "upper", sizeof(std::uint32_t)));
+  QUIPU_TRY(nodes.upper_blocks, counted_section(file, path, "blocks1", links));
   nodes.entry = header.entry;
   return nodes;
 }
@@ -173,10 +131,11 @@ Result<hnsw::MappedNodes> map_nodes(const CheckpointFile& file, const std::strin
 // Fills a fresh core from a mapped file.
 Status load(DenseCore& core, const std::string& path, const Header& header) {
   const CheckpointFile& file = *core.mapped;
-  QUIPU_TRY(const auto meta, sized(file, path, "rows", header.rows, sizeof(RowMeta)));
-  QUIPU_TRY(const auto slots, sized(file, path, "slots", header.slots, sizeof(std::uint32_t)));
+  QUIPU_TRY(const auto meta, sized_section(file, path, "rows", header.rows, sizeof(RowMeta)));
+  QUIPU_TRY(const auto slots,
+            sized_section(file, path, "slots", header.slots, sizeof(std::uint32_t)));
   QUIPU_TRY(const auto vectors,
-            sized(file, path, "vectors", header.rows, core.rows.vector_bytes()));
+            sized_section(file, path, "vectors", header.rows, core.rows.vector_bytes()));
   QUIPU_TRY(const hnsw::MappedNodes nodes, map_nodes(file, path, header));
   QUIPU_TRY(const std::vector<std::uint32_t> tail, read_rows(file, path, "tail", header.rows));
   QUIPU_TRY(const std::vector<std::uint32_t> closed, read_rows(file, path, "closed", header.rows));
@@ -184,7 +143,7 @@ Status load(DenseCore& core, const std::string& path, const Header& header) {
   const std::size_t unused = closed.size() + free.size();
   if (unused > header.rows || header.rows - unused != header.live_rows ||
       tail.size() > header.rows) {
-    return damaged(path, "the lists of rows do not add up to their count");
+    return damaged_checkpoint(path, "the lists of rows do not add up to their count");
   }
   const std::size_t bytes = meta.size() + slots.size() + vectors.size() + nodes.references.size() +
                             nodes.base_blocks.size() + nodes.upper_references.size() +
@@ -304,8 +263,8 @@ Result<std::unique_ptr<DenseIndex>> DenseIndex::open(FileSystem& fs, const std::
   QUIPU_TRY(std::unique_ptr<DenseIndex> index, create(options, epochs));
   DenseCore& core = *index->state_->core;
   if (header.vector_bytes != core.rows.vector_bytes()) {
-    return damaged(path, format("vectors are {} bytes apart; {} are expected", header.vector_bytes,
-                                core.rows.vector_bytes()));
+    return damaged_checkpoint(path, format("vectors are {} bytes apart; {} are expected",
+                                           header.vector_bytes, core.rows.vector_bytes()));
   }
   core.mapped = std::move(file);
   QUIPU_TRY_OK(load(core, path, header));

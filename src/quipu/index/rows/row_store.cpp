@@ -49,7 +49,7 @@ std::uint32_t RowStore::add(SlotId slot, std::span<const float> vector, Seq seq,
   QUIPU_ASSERT(vector.size() == dim_);
   QUIPU_ASSERT(slot.value() < UINT32_MAX);
   const std::uint32_t row = take_row();
-  std::memcpy(vectors_.at(row), vector.data(), vector.size_bytes());
+  std::copy(vector.begin(), vector.end(), reinterpret_cast<float*>(vectors_.at(row)));
   RowMeta& meta = meta_of(row);
   slots_.ensure(slot.value() + 1);
   std::uint32_t& latest = slots_.item<std::uint32_t>(slot.value());
@@ -148,7 +148,11 @@ void RowStore::adopt(std::span<std::byte> meta, std::span<std::byte> slots,
                      std::span<std::byte> vectors, std::vector<std::uint32_t> free) {
   meta_.adopt(meta);
   slots_.adopt(slots);
-  vectors_.adopt(vectors);
+  if (dim_ > 0) {
+    vectors_.adopt(vectors);
+  } else {
+    vectors_.ensure(static_cast<std::uint32_t>(meta.size() / sizeof(RowMeta)));
+  }
   count_.store(static_cast<std::uint32_t>(meta.size() / sizeof(RowMeta)));
   slot_count_.store(static_cast<std::uint32_t>(slots.size() / sizeof(std::uint32_t)));
   const MutexLock lock(mutex_);

@@ -1,4 +1,4 @@
-// The rows of a dense view: vector, slot, and the moments between which the row is seen.
+// The rows of a view: slot, the moments between which each is seen, and for a dense view a vector.
 //
 // A row is written once, by the writer, and never changes but for its closing moment and state
 // until it has been released after a grace period; then it may be written anew.
@@ -109,8 +109,8 @@ class RowStore {
     return slot_count_.load(std::memory_order_acquire);  // pairs with add()
   }
   [[nodiscard]] std::size_t vector_bytes() const noexcept { return vectors_.item_bytes(); }
-  // Takes over the arrays of a mapped checkpoint, which must outlive this store. `free` names rows
-  // below the count.
+  // Takes over the arrays of a mapped checkpoint, which must outlive this store; `vectors` is not
+  // looked at where dim is 0. `free` names rows below the count.
   void adopt(std::span<std::byte> meta, std::span<std::byte> slots, std::span<std::byte> vectors,
              std::vector<std::uint32_t> free);
 

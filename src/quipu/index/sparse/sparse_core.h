@@ -3,10 +3,13 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "quipu/base/checkpoint_file.h"
 #include "quipu/base/epoch.h"
 #include "quipu/base/thread_annotations.h"
 #include "quipu/index/postings/segment.h"
@@ -37,6 +40,7 @@ struct SparseCore {
 
   const SparseOptions options;
   EpochDomain& epochs;
+  std::shared_ptr<CheckpointFile> mapped;  // before what points into it
   RowStore rows;
   ChunkedStore lengths;  // of rows, in terms
 
@@ -52,6 +56,46 @@ class SparseIndex::Moment {
  public:
   std::shared_ptr<const Segments> segments;
   ClosedRows closed;
+  SparseTotals totals;
+};
+
+inline constexpr std::uint32_t kSparseVersion = 1;  // docs/format/sparse_checkpoint.md
+
+// The image's own arrays; the segments are the moment's.
+class SparseIndex::Capture {
+ public:
+  SparseOptions options;
+  Seq covers;
+  std::shared_ptr<const Moment> moment;
+  std::vector<RowMeta> meta;
+  std::vector<std::uint32_t> slots;
+  std::vector<std::uint32_t> lengths;
+  std::vector<std::uint32_t> closed;
+  std::vector<std::uint32_t> free;
+};
+
+struct SparseIndex::State {
+  State(const SparseOptions& options, EpochDomain& epochs)
+      : core(std::make_shared<SparseCore>(options, epochs)) {}
+
+  // What the pending rows have under a key.
+  struct PendingPosting {
+    std::uint32_t row = 0;
+    std::uint32_t number = 0;
+    std::vector<std::uint32_t> positions;
+  };
+
+  std::uint32_t open_row(SlotId slot, std::uint32_t length, Seq seq);
+  void close_row(std::uint32_t row, Seq seq);
+  [[nodiscard]] std::shared_ptr<const Segment> take_pending();
+  // Merges while the last segments are small, many and of one size. Larger ones are merge()'s.
+  void merge_small();
+
+  std::shared_ptr<SparseCore> core;
+  // Writer.
+  std::map<std::string, std::vector<PendingPosting>, std::less<>> pending;
+  std::vector<std::uint32_t> pending_rows;
+  std::vector<std::uint32_t> pending_closed;
   SparseTotals totals;
 };
 

@@ -90,31 +90,6 @@ double idf(std::uint64_t rows, std::uint64_t rows_with_term) noexcept {
   return std::log1p((static_cast<double>(rows) - with + 0.5) / (with + 0.5));
 }
 
-struct SparseIndex::State {
-  State(const SparseOptions& options, EpochDomain& epochs)
-      : core(std::make_shared<SparseCore>(options, epochs)) {}
-
-  // What the pending rows have under a key.
-  struct PendingPosting {
-    std::uint32_t row = 0;
-    std::uint32_t number = 0;
-    std::vector<std::uint32_t> positions;
-  };
-
-  std::uint32_t open_row(SlotId slot, std::uint32_t length, Seq seq);
-  void close_row(std::uint32_t row, Seq seq);
-  [[nodiscard]] std::shared_ptr<const Segment> take_pending();
-  // Merges while the last segments are small, many and of one size. Larger ones are merge()'s.
-  void merge_small();
-
-  std::shared_ptr<SparseCore> core;
-  // Writer.
-  std::map<std::string, std::vector<PendingPosting>, std::less<>> pending;
-  std::vector<std::uint32_t> pending_rows;
-  std::vector<std::uint32_t> pending_closed;
-  SparseTotals totals;
-};
-
 SparseIndex::SparseIndex() = default;
 SparseIndex::~SparseIndex() = default;
 

@@ -113,6 +113,14 @@ class SparseIndex {
   // Errors: kInvalidArgument (positions are for kCounts).
   [[nodiscard]] static Result<std::unique_ptr<SparseIndex>> create(const SparseOptions& options,
                                                                    EpochDomain& epochs);
+  // Maps what save() wrote; milliseconds, whatever the size. `options` must equal those saved
+  // (kFailedPrecondition, "checkpoint_options", otherwise). Bounds are checked on use; verify()
+  // reads all. A file of another format version is kFailedPrecondition, "checkpoint_version".
+  // Errors: kCorruption, kNotFound, kIo.
+  [[nodiscard]] static Result<std::unique_ptr<SparseIndex>> open(FileSystem& fs,
+                                                                 const std::string& path,
+                                                                 const SparseOptions& options,
+                                                                 EpochDomain& epochs);
   ~SparseIndex();
 
   // What readers of one moment hold: the segments that make it up, and its totals. Immutable. Rows
@@ -153,6 +161,16 @@ class SparseIndex {
   // other at the positions given, which ascend (kPhrase, which needs positions).
   void match(const Moment& moment, std::span<const TermAt> terms, TermMatch how, Seq as_of,
              SlotBitmap& into) const;
+
+  // A consistent image as of the writer's last publish(), after which nothing may have been
+  // written. Rows are copied at once; segments are shared, since they never change. Call from the
+  // writer's thread.
+  class Capture;
+  [[nodiscard]] std::shared_ptr<const Capture> capture(Seq covers) const;
+  // Writes a capture to a checkpoint file (base/checkpoint_file.h, kind "sparse"). Any thread.
+  [[nodiscard]] static Status save(FileSystem& fs, const std::string& path, const Capture& capture);
+  // After open(): compares the mapped file with its checksums, and reads every posting.
+  [[nodiscard]] Status verify() const;
 
   [[nodiscard]] SparseStats stats() const;
   [[nodiscard]] const SparseOptions& options() const noexcept;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -238,24 +237,6 @@ class FilterCheck {
   FilterBudget budget_;
 };
 
-// Insertions, removals, replacements and swaps of neighbours that turn one name into the other.
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> above2;
-  std::vector<std::size_t> above(b.size() + 1);
-  std::iota(above.begin(), above.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::vector<std::size_t> row(b.size() + 1, i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = above[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
-      row[j] = std::min({above[j] + 1, row[j - 1] + 1, replaced});
-      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-      if (swapped) row[j] = std::min(row[j], above2[j - 2] + 1);
-    }
-    above2 = std::exchange(above, std::move(row));
-  }
-  return above[b.size()];
-}
-
 }  // namespace
 
 std::string_view text_mode_name(TextMatchMode mode) noexcept {
@@ -316,21 +297,6 @@ std::string name_list(std::span<const std::string_view> names) {
     list += name;
   }
   return list;
-}
-
-std::string did_you_mean(std::string_view name, std::span<const std::string_view> known) {
-  constexpr std::size_t kNameBytesMax = 32;  // longer than every name, so near to none
-  if (name.size() > kNameBytesMax) return "";
-  std::string_view best;
-  std::size_t best_distance = std::max<std::size_t>(2, name.size() / 3) + 1;
-  for (const std::string_view candidate : known) {
-    const std::size_t distance = edit_distance(name, candidate);
-    // A short name is not near when nearly all of it changes.
-    if (distance >= best_distance || distance >= std::max(name.size(), candidate.size())) continue;
-    best = candidate;
-    best_distance = distance;
-  }
-  return best.empty() ? "" : format("; did you mean \"{}\"?", best);
 }
 
 }  // namespace quipu::query

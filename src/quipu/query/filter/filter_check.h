@@ -56,8 +56,5 @@ inline constexpr std::size_t kNestedDepth = 2;
 [[nodiscard]] std::string_view text_mode_name(TextMatchMode mode) noexcept;
 // "a, b, c": for messages.
 [[nodiscard]] std::string name_list(std::span<const std::string_view> names);
-// "; did you mean "x"?" for a misspelt one of `known`, or "" when none is near.
-[[nodiscard]] std::string did_you_mean(std::string_view name,
-                                       std::span<const std::string_view> known);
 
 }  // namespace quipu::query

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "quipu/base/format.h"
+#include "quipu/base/nearest.h"
 #include "quipu/base/quote.h"
 #include "quipu/query/filter/filter_check.h"
 

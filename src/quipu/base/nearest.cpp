@@ -1,9 +1,9 @@
-#include "quipu/api/nearest.h"
+#include "quipu/base/nearest.h"
 
 #include <algorithm>
 #include <array>
 
-namespace quipu::api {
+namespace quipu {
 namespace {
 constexpr std::size_t kBytesMax = 64;
 }
@@ -49,4 +49,4 @@ std::string did_you_mean(std::string_view name, std::span<const std::string_view
   return best.empty() ? std::string() : "; did you mean \"" + std::string(best) + "\"?";
 }
 
-}  // namespace quipu::api
+}  // namespace quipu

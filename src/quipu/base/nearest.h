@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace quipu::api {
+namespace quipu {
 
 // The number of single-character insertions, removals, replacements and swaps of neighbours that
 // turn one text into the other. Cost: O(|a| * |b|); texts are cut at 64 bytes first.
@@ -20,4 +20,4 @@ namespace quipu::api {
 [[nodiscard]] std::string did_you_mean(std::string_view name,
                                        std::span<const std::string_view> known);
 
-}  // namespace quipu::api
+}  // namespace quipu

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <utility>
 
@@ -231,10 +232,14 @@ std::shared_ptr<const SparseIndex::Moment> SparseIndex::publish() {
 
 namespace {
 
-// The segments that a merge should take, if any is due: all when too many rows are closed, else a
-// run of at least kFanIn of one size that the writer leaves alone.
-Segments due_segments(const Segments& free, std::size_t closed) {
-  if (closed > std::max(kClosedMin, row_count(free) * kClosedPercentMax / 100)) return free;
+// The segments that a merge should take, if any is due: all when too many rows can be left out,
+// else a run of at least kFanIn of one size that the writer leaves alone.
+Segments due_segments(const Segments& free, const std::function<std::size_t()>& gone,
+                      std::size_t closed) {
+  const std::size_t due = std::max(kClosedMin, row_count(free) * kClosedPercentMax / 100);
+  // Rows that a reader of an earlier moment may still see would be there after the merge as well:
+  // they are no reason for one.
+  if (closed > due && gone() > due) return free;
   std::map<std::size_t, Segments> tiers;
   for (const auto& segment : free) tiers[tier_of(segment->rows().size())].push_back(segment);
   for (auto& [tier, segments] : tiers) {
@@ -247,21 +252,27 @@ Segments due_segments(const Segments& free, std::size_t closed) {
 
 std::size_t SparseIndex::merge(Seq horizon) {
   const std::shared_ptr<SparseCore>& core = state_->core;
+  // What is closed by now stays so: rows do not reopen before they are freed.
+  const auto is_gone = [&](std::uint32_t row) { return core->rows.closed(row) <= horizon.value(); };
   Segments taken;
   {
     const MutexLock lock(core->mutex);
+    const ClosedRows& closed = core->closed;
     Segments free;
     for (const auto& segment : *core->segments) {
       const bool busy =
           std::find(core->busy.begin(), core->busy.end(), segment) != core->busy.end();
       if (!busy) free.push_back(segment);
     }
-    taken = due_segments(free, core->closed.size());
+    const auto count_gone = [&] {
+      const auto rows = std::count_if(closed.most->begin(), closed.most->end(), is_gone) +
+                        std::count_if(closed.rest.begin(), closed.rest.end(), is_gone);
+      return static_cast<std::size_t>(rows);
+    };
+    taken = due_segments(free, count_gone, closed.size());
     if (taken.empty()) return 0;
     core->busy.insert(core->busy.begin(), taken.begin(), taken.end());
   }
-  // What is closed by now stays so: rows do not reopen before they are freed.
-  const auto is_gone = [&](std::uint32_t row) { return core->rows.closed(row) <= horizon.value(); };
   const std::shared_ptr<const Segment> merged =
       merge_segments(taken, {.keep = [&](std::uint32_t row) { return !is_gone(row); },
                              .length_of = [&](std::uint32_t row) { return core->length(row); }});

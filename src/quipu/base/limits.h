@@ -9,7 +9,11 @@ namespace quipu::limits {
 
 inline constexpr std::uint32_t kDimMax = 65'536;
 inline constexpr std::size_t kVectorsPerCollectionMax = 16;
-inline constexpr std::size_t kNameBytesMax = 255;  // tenants, collections, vector names
+// Values of one vector: a multivector's rows together, a sparse vector's weights.
+inline constexpr std::size_t kVectorValuesMax = 1U << 20;
+inline constexpr std::size_t kWordsFieldsMax = 8;       // per collection
+inline constexpr std::size_t kPayloadIndexesMax = 100;  // per collection
+inline constexpr std::size_t kNameBytesMax = 255;       // tenants, collections, vector names
 inline constexpr std::uint32_t kShardsPerCollectionMax = 64;
 inline constexpr std::size_t kCollectionsMax = 100'000;
 inline constexpr std::size_t kPayloadBytesMax = 1U << 20;  // one point's payload
@@ -37,5 +41,16 @@ inline constexpr std::size_t kFilterConditionsMax = 4'096;  // in all, sub-filte
 inline constexpr std::size_t kFilterValuesMax = 100'000;
 inline constexpr std::size_t kFilterStringBytesMax = 64U << 10;  // each key, value and text
 inline constexpr std::size_t kFilterTextWordsMax = 1'024;        // of one text to match
+// Queries. The first two and the formulas' are together bounded by kJsonDepthMax too: every query
+// can be written as JSON that a request may hold.
+inline constexpr std::size_t kQueryDepthMax = 8;           // the outermost stage is at 1
+inline constexpr std::size_t kQueryStagesMax = 64;         // of one query, nested ones included
+inline constexpr std::size_t kQueryVectorsMax = 4'096;     // of all stages; ids and texts too
+inline constexpr std::size_t kQueryNumbersMax = 4U << 20;  // in all these vectors
+inline constexpr std::size_t kFeedbackMax = 256;           // examples of one FeedbackQuery
+inline constexpr std::size_t kMmrCandidatesMax = 16'384;
+inline constexpr std::size_t kExpressionDepthMax = 24;     // the whole formula is at 1
+inline constexpr std::size_t kExpressionPartsMax = 1'024;  // of one formula
+inline constexpr std::size_t kFormulaDefaultsMax = 256;
 
 }  // namespace quipu::limits

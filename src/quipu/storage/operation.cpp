@@ -26,6 +26,11 @@ constexpr std::uint8_t kReplacePayload = 1U << 4U;
 constexpr std::uint8_t kDeleteFlags = kHasIfVersion | kIfAbsent;
 constexpr std::uint8_t kUpsertFlags = kDeleteFlags | kHasText | kHasEmbedding;
 constexpr std::uint8_t kPatchFlags = kUpsertFlags | kReplacePayload;
+constexpr std::uint8_t kHasMore = 1U << 5U;  // version 2, patch: vectors to delete, paths
+
+// Version 2: the forms of a vector.
+constexpr std::uint8_t kDenseForm = 0;
+constexpr std::uint8_t kSparseForm = 1;
 
 constexpr std::uint8_t kNumberId = 0;
 constexpr std::uint8_t kUuidId = 1;
@@ -34,12 +39,14 @@ constexpr std::uint8_t kUuidId = 1;
 constexpr std::size_t kDeletePointBytesMin = 10;
 constexpr std::size_t kUpsertPointBytesMin = 12;
 constexpr std::size_t kPatchPointBytesMin = 13;
+constexpr std::size_t kIdBytesMin = 9;
 
 // Counts what a ByteWriter would write.
 class ByteCounter {
  public:
   void u8(std::uint8_t) { size_ += 1; }
   void u16(std::uint16_t) { size_ += 2; }
+  void u32(std::uint32_t) { size_ += 4; }
   void u64(std::uint64_t) { size_ += 8; }
   void i64(std::int64_t) { size_ += 8; }
   void varint(std::uint64_t v) {
@@ -56,6 +63,37 @@ class ByteCounter {
   std::size_t size_ = 0;
 };
 
+// ---- Which version an operation needs.
+
+bool needs_version_2(const std::vector<OpVector>& vectors) {
+  return std::any_of(vectors.begin(), vectors.end(), [](const OpVector& vector) {
+    return !vector.indices.empty() || vector.values.size() > limits::kDimMax;
+  });
+}
+
+bool has_more(const PatchPoint& point) {
+  return point.delete_vectors != 0 || !point.set_key.empty() || !point.delete_paths.empty();
+}
+
+std::uint16_t version_of(const OpBody& body) {
+  const bool second = std::visit(
+      [](const auto& op) {
+        using Op = std::decay_t<decltype(op)>;
+        if constexpr (requires { op.candidates; }) return true;
+        if constexpr (std::is_same_v<Op, UpsertOp> || std::is_same_v<Op, PatchOp>) {
+          return std::any_of(op.points.begin(), op.points.end(), [](const auto& point) {
+            if constexpr (requires { point.set_key; }) {
+              if (has_more(point)) return true;
+            }
+            return needs_version_2(point.vectors);
+          });
+        }
+        return false;
+      },
+      body);
+  return second ? 2 : 1;
+}
+
 // ---- Encoding, to a ByteWriter or a ByteCounter.
 
 template <typename Sink>
@@ -66,12 +104,18 @@ void put(Sink& sink, const PointId& id) {
 }
 
 template <typename Sink>
-void put(Sink& sink, const std::vector<OpVector>& vectors) {
+void put(Sink& sink, const std::vector<OpVector>& vectors, std::uint16_t version) {
   QUIPU_ASSERT(vectors.size() <= std::numeric_limits<std::uint8_t>::max());
   sink.u8(static_cast<std::uint8_t>(vectors.size()));
   for (const OpVector& vector : vectors) {
     sink.u16(vector.vector_index);
+    const bool sparse = !vector.indices.empty();
+    if (version >= 2) sink.u8(sparse ? kSparseForm : kDenseForm);
     sink.varint(vector.values.size());
+    if (sparse) {
+      QUIPU_ASSERT(version >= 2 && vector.indices.size() == vector.values.size());
+      for (const std::uint32_t index : vector.indices) sink.u32(index);
+    }
     sink.floats(vector.values);
   }
 }
@@ -94,8 +138,8 @@ std::uint8_t content_flags(const Point& point) {
 }
 
 template <typename Sink, typename Point>
-void put_content(Sink& sink, const Point& point) {
-  put(sink, point.vectors);
+void put_content(Sink& sink, const Point& point, std::uint16_t version) {
+  put(sink, point.vectors, version);
   if (point.text) sink.sized(*point.text);
   if (point.embedding) {
     sink.sized(point.embedding->model);
@@ -104,36 +148,51 @@ void put_content(Sink& sink, const Point& point) {
 }
 
 template <typename Sink>
-void put(Sink& sink, const UpsertPoint& point) {
+void put(Sink& sink, const UpsertPoint& point, std::uint16_t version) {
   put_identity(sink, point.id, content_flags(point), point.condition);
-  put_content(sink, point);
+  put_content(sink, point, version);
   sink.sized(point.payload);
 }
 
 template <typename Sink>
-void put(Sink& sink, const PatchPoint& point) {
-  std::uint8_t flags = content_flags(point);
-  if (point.replace_payload) flags |= kReplacePayload;
-  put_identity(sink, point.id, flags, point.condition);
-  put_content(sink, point);
-  sink.varint(point.delete_payload.size());
-  for (const std::string& key : point.delete_payload) sink.sized(key);
-  sink.sized(point.set_payload);
+void put_strings(Sink& sink, const std::vector<std::string>& strings) {
+  sink.varint(strings.size());
+  for (const std::string& string : strings) sink.sized(string);
 }
 
 template <typename Sink>
-void put(Sink& sink, const DeletePoint& point) {
+void put(Sink& sink, const PatchPoint& point, std::uint16_t version) {
+  std::uint8_t flags = content_flags(point);
+  if (point.replace_payload) flags |= kReplacePayload;
+  if (has_more(point)) flags |= kHasMore;
+  put_identity(sink, point.id, flags, point.condition);
+  put_content(sink, point, version);
+  put_strings(sink, point.delete_payload);
+  sink.sized(point.set_payload);
+  if (!has_more(point)) return;
+  sink.u16(point.delete_vectors);
+  sink.sized(point.set_key);
+  put_strings(sink, point.delete_paths);
+}
+
+template <typename Sink>
+void put(Sink& sink, const DeletePoint& point, std::uint16_t /*version*/) {
   put_identity(sink, point.id, 0, point.condition);
 }
 
 template <typename Sink>
-void put_body(Sink& sink, const OpBody& body) {
+void put_body(Sink& sink, const OpBody& body, std::uint16_t version) {
   std::visit(
-      [&sink](const auto& op) {
+      [&sink, version](const auto& op) {
         using Op = std::decay_t<decltype(op)>;
         if constexpr (requires { op.points; }) {
           sink.varint(op.points.size());
-          for (const auto& point : op.points) put(sink, point);
+          for (const auto& point : op.points) put(sink, point, version);
+        } else if constexpr (requires { op.candidates; }) {
+          sink.sized(op.filter);
+          sink.varint(op.candidates.size());
+          for (const PointId& id : op.candidates) put(sink, id);
+          if constexpr (requires { op.patch; }) put(sink, op.patch, version);
         } else {
           sink.sized(op.tenant);
           sink.sized(op.name);
@@ -145,7 +204,7 @@ void put_body(Sink& sink, const OpBody& body) {
 }
 
 template <typename Sink>
-void put_after_header(Sink& sink, const Operation& operation) {
+void put_after_header(Sink& sink, const Operation& operation, std::uint16_t version) {
   sink.i64(operation.time_us);
   if (operation.idempotency) {
     sink.u64(operation.idempotency->key.high);
@@ -153,7 +212,7 @@ void put_after_header(Sink& sink, const Operation& operation) {
     sink.u64(operation.idempotency->request.high);
     sink.u64(operation.idempotency->request.low);
   }
-  put_body(sink, operation.body);
+  put_body(sink, operation.body, version);
 }
 
 // ---- Limits, the same for both directions.
@@ -190,6 +249,18 @@ class Complaint {
   std::string text_;
 };
 
+void check_indices(Complaint& complaint, const OpVector& vector) {
+  if (vector.indices.size() != vector.values.size()) {
+    complaint.say("a sparse vector has " + std::to_string(vector.indices.size()) + " indices and " +
+                  std::to_string(vector.values.size()) + " values");
+  }
+  const auto disorder = std::adjacent_find(vector.indices.begin(), vector.indices.end(),
+                                           [](auto a, auto b) { return a >= b; });
+  if (disorder != vector.indices.end()) {
+    complaint.say("a sparse vector's indices do not ascend at " + std::to_string(*disorder));
+  }
+}
+
 void check(Complaint& complaint, const std::vector<OpVector>& vectors) {
   if (!complaint.within("a point's count of vectors", vectors.size(),
                         limits::kVectorsPerCollectionMax)) {
@@ -197,7 +268,8 @@ void check(Complaint& complaint, const std::vector<OpVector>& vectors) {
   }
   for (const OpVector& vector : vectors) {
     complaint.within("a vector's index", vector.vector_index, limits::kVectorsPerCollectionMax - 1);
-    complaint.within("a vector's dimension", vector.values.size(), limits::kDimMax);
+    complaint.within("a vector's count of values", vector.values.size(), limits::kVectorValuesMax);
+    if (!vector.indices.empty()) check_indices(complaint, vector);
     if (!all_finite(vector.values)) {
       complaint.say("vector " + std::to_string(vector.vector_index) +
                     " holds a value that is not a finite number");
@@ -229,9 +301,32 @@ void check(Complaint& complaint, const PatchPoint& point) {
     complaint.within("a deleted key's size", key.size(), limits::kPayloadBytesMax);
   }
   complaint.within("a payload's size", point.set_payload.size(), limits::kPayloadBytesMax);
+  complaint.within("a payload path's size", point.set_key.size(), limits::kPayloadBytesMax);
+  complaint.within("a patch's count of deleted paths", point.delete_paths.size(),
+                   kDeletePayloadKeysMax);
+  for (const std::string& path : point.delete_paths) {
+    complaint.within("a deleted path's size", path.size(), limits::kPayloadBytesMax);
+  }
 }
 
 void check(Complaint&, const DeletePoint&) {}
+
+template <typename Op>
+void check_candidates(Complaint& complaint, const Op& op) {
+  complaint.within("a filter's size", op.filter.size(), limits::kPayloadBytesMax);
+  complaint.within("the count of candidates", op.candidates.size(), limits::kBatchPointsMax);
+  const auto disorder = std::adjacent_find(op.candidates.begin(), op.candidates.end(),
+                                           [](const auto& a, const auto& b) { return !(a < b); });
+  if (disorder != op.candidates.end()) {
+    complaint.say("the candidates do not ascend at " + disorder->to_string());
+  }
+  if constexpr (requires { op.patch; }) {
+    check(complaint, op.patch);
+    if (op.patch.id != PointId() || op.patch.condition != OpCondition()) {
+      complaint.say("the patch of a filter has an id or a condition");
+    }
+  }
+}
 
 void check(Complaint& complaint, const OpBody& body) {
   std::visit(
@@ -240,6 +335,8 @@ void check(Complaint& complaint, const OpBody& body) {
         if constexpr (requires { op.points; }) {
           complaint.within("the count of points", op.points.size(), limits::kBatchPointsMax);
           for (const auto& point : op.points) check(complaint, point);
+        } else if constexpr (requires { op.candidates; }) {
+          check_candidates(complaint, op);
         } else {
           complaint.within("a tenant name's size", op.tenant.size(), limits::kNameBytesMax);
           complaint.within("a collection name's size", op.name.size(), limits::kNameBytesMax);
@@ -256,7 +353,8 @@ void check(Complaint& complaint, const OpBody& body) {
 
 class BodyReader {
  public:
-  BodyReader(ByteReader& reader, Complaint& complaint) : reader_(reader), complaint_(complaint) {}
+  BodyReader(ByteReader& reader, Complaint& complaint, std::uint16_t version)
+      : reader_(reader), complaint_(complaint), version_(version) {}
 
   [[nodiscard]] bool ok() const noexcept { return reader_.ok() && !complaint_.made(); }
 
@@ -278,9 +376,9 @@ class BodyReader {
     return static_cast<std::size_t>(value);
   }
 
-  std::uint8_t flags(std::string_view what, std::uint8_t known) {
+  std::uint8_t flags(std::string_view what, unsigned known) {
     const std::uint8_t value = reader_.u8();
-    if ((value & static_cast<std::uint8_t>(~known)) == 0) return value;
+    if ((value & ~known) == 0) return value;
     complaint_.say(std::string(what) + " has unknown flags (" + std::to_string(value) + ")");
     return 0;
   }
@@ -312,7 +410,16 @@ class BodyReader {
     for (std::size_t i = 0; i < size && ok(); ++i) {
       OpVector& vector = vectors.emplace_back();
       vector.vector_index = reader_.u16();
-      vector.values.resize(count("a vector's dimension", limits::kDimMax, sizeof(float)));
+      const std::uint8_t form = version_ >= 2 ? reader_.u8() : kDenseForm;
+      if (form > kSparseForm) complaint_.say("a vector has form " + std::to_string(form));
+      const bool sparse = form == kSparseForm;
+      const std::size_t values = count("a vector's count of values",
+                                       version_ >= 2 ? limits::kVectorValuesMax : limits::kDimMax,
+                                       sizeof(float) + (sparse ? sizeof(std::uint32_t) : 0));
+      if (sparse && values == 0) complaint_.say("a vector of the sparse form is empty");
+      if (sparse) vector.indices.resize(values);
+      for (std::uint32_t& index : vector.indices) index = reader_.u32();
+      vector.values.resize(values);
       reader_.floats(vector.values);
     }
     return vectors;
@@ -339,7 +446,8 @@ class BodyReader {
 
   void read(PatchPoint& point) {
     point.id = id();
-    const std::uint8_t flags_read = flags("a patched point", kPatchFlags);
+    const std::uint8_t flags_read =
+        flags("a patched point", version_ >= 2 ? kPatchFlags | kHasMore : unsigned{kPatchFlags});
     point.condition = condition(flags_read);
     content(point, flags_read);
     point.replace_payload = (flags_read & kReplacePayload) != 0;
@@ -348,6 +456,14 @@ class BodyReader {
       key = sized("a deleted key's size", limits::kPayloadBytesMax);
     }
     point.set_payload = sized("a payload's size", limits::kPayloadBytesMax);
+    if ((flags_read & kHasMore) == 0) return;
+    point.delete_vectors = reader_.u16();
+    point.set_key = sized("a payload path's size", limits::kPayloadBytesMax);
+    point.delete_paths.resize(count("a patch's count of deleted paths", kDeletePayloadKeysMax, 1));
+    for (std::string& path : point.delete_paths) {
+      path = sized("a deleted path's size", limits::kPayloadBytesMax);
+    }
+    if (!has_more(point)) complaint_.say("a patched point's flags promise more than there is");
   }
 
   void read(DeletePoint& point) {
@@ -379,7 +495,22 @@ class BodyReader {
     return op;
   }
 
+  template <typename Op>
+  Op by_filter() {
+    Op op;
+    op.filter = sized("a filter's size", limits::kPayloadBytesMax);
+    const std::size_t size = count("the count of candidates", limits::kBatchPointsMax, kIdBytesMin);
+    op.candidates.reserve(size);
+    for (std::size_t i = 0; i < size && ok(); ++i) op.candidates.push_back(id());
+    if constexpr (requires { op.patch; }) read(op.patch);
+    return op;
+  }
+
   OpBody body(std::uint8_t type) {
+    if (version_ < 2 && type > 5) {
+      complaint_.say("its type " + std::to_string(type) + " is unknown to its version");
+      return {};
+    }
     switch (type) {
       case 0: return points<UpsertOp>(kUpsertPointBytesMin);
       case 1: return points<PatchOp>(kPatchPointBytesMin);
@@ -387,6 +518,8 @@ class BodyReader {
       case 3: return collection<CreateCollectionOp>();
       case 4: return collection<UpdateCollectionOp>();
       case 5: return collection<DropCollectionOp>();
+      case 6: return by_filter<DeleteByFilterOp>();
+      case 7: return by_filter<PatchByFilterOp>();
       default: complaint_.say("its type " + std::to_string(type) + " is unknown"); return {};
     }
   }
@@ -394,6 +527,7 @@ class BodyReader {
  private:
   ByteReader& reader_;
   Complaint& complaint_;
+  const std::uint16_t version_;
 };
 
 Error damaged(const std::string& what) {
@@ -403,6 +537,7 @@ Error damaged(const std::string& what) {
 }
 
 struct Header {
+  std::uint16_t version = 1;
   std::uint8_t type = 0;
   std::uint8_t flags = 0;
   std::size_t size = 0;  // of the whole record
@@ -413,15 +548,15 @@ Result<Header> read_header(std::string_view bytes) {
   ByteReader reader(bytes);
   const std::uint32_t magic = reader.u32();
   const std::uint16_t version = reader.u16();
-  Header header{.type = reader.u8(), .flags = reader.u8(), .size = 0};
+  Header header{.version = version, .type = reader.u8(), .flags = reader.u8(), .size = 0};
   const std::uint32_t size = reader.u32();
   if (!reader.ok()) {
     return damaged("its header takes " + std::to_string(kHeaderBytes) + " bytes, " +
                    std::to_string(bytes.size()) + " are left");
   }
   if (magic != kOperationMagic) return damaged("it does not begin with its magic");
-  if (version != kOperationVersion) {
-    return damaged("its version is " + std::to_string(version) + "; this program knows " +
+  if (version < 1 || version > kOperationVersion) {
+    return damaged("its version is " + std::to_string(version) + "; this program knows 1 to " +
                    std::to_string(kOperationVersion));
   }
   if (size > limits::kBatchBytesMax - kHeaderBytes - kChecksumBytes) {
@@ -455,7 +590,7 @@ Status validate_operation(const Operation& operation) {
 
 std::size_t encoded_operation_size(const Operation& operation) noexcept {
   ByteCounter counter;
-  put_after_header(counter, operation);
+  put_after_header(counter, operation, version_of(operation.body));
   return kHeaderBytes + counter.size() + kChecksumBytes;
 }
 
@@ -466,11 +601,12 @@ void encode_operation(const Operation& operation, std::string& out) {
   out.reserve(begin + size);
   ByteWriter writer(out);
   writer.u32(kOperationMagic);
-  writer.u16(kOperationVersion);
+  const std::uint16_t version = version_of(operation.body);
+  writer.u16(version);
   writer.u8(static_cast<std::uint8_t>(operation.body.index()));
   writer.u8(operation.idempotency ? kHasIdempotency : 0);
   writer.u32(static_cast<std::uint32_t>(size - kHeaderBytes - kChecksumBytes));
-  put_after_header(writer, operation);
+  put_after_header(writer, operation, version);
   writer.u32(crc32c(std::string_view(out).substr(begin)));
   QUIPU_ASSERT(out.size() == begin + size);
 }
@@ -488,23 +624,27 @@ Result<DecodedOperation> decode_operation(std::string_view bytes) {
   }
   ByteReader reader(bytes.substr(kHeaderBytes, header.size - kHeaderBytes - kChecksumBytes));
   Complaint complaint;
-  BodyReader body(reader, complaint);
-  DecodedOperation decoded{.operation = {}, .size = header.size};
-  decoded.operation.time_us = reader.i64();
+  BodyReader body(reader, complaint, header.version);
+  Result<DecodedOperation> decoded(DecodedOperation{.operation = {}, .size = header.size});
+  Operation& operation = decoded.value().operation;
+  operation.time_us = reader.i64();
   if ((header.flags & kHasIdempotency) != 0) {
-    OpIdempotency& idempotency = decoded.operation.idempotency.emplace();
+    OpIdempotency& idempotency = operation.idempotency.emplace();
     for (std::uint64_t* part : {&idempotency.key.high, &idempotency.key.low,
                                 &idempotency.request.high, &idempotency.request.low}) {
       *part = reader.u64();
     }
   }
-  decoded.operation.body = body.body(header.type);
+  operation.body = body.body(header.type);
   if (!reader.ok()) complaint.say("a field is cut short or a number is not in its shortest form");
   if (reader.ok() && reader.left() != 0) {
     complaint.say(std::to_string(reader.left()) + " bytes are left inside it");
   }
   // Indices and finiteness, which the reading did not need to look at.
-  if (!complaint.made()) check(complaint, decoded.operation.body);
+  if (!complaint.made()) check(complaint, operation.body);
+  if (!complaint.made() && version_of(operation.body) != header.version) {
+    complaint.say("its version " + std::to_string(header.version) + " is not the lowest for it");
+  }
   if (complaint.made()) return damaged(complaint.text());
   return decoded;
 }

@@ -25,10 +25,13 @@ struct OpCondition {
   friend bool operator==(const OpCondition&, const OpCondition&) = default;
 };
 
-// `vector_index`: the position in the collection's configured vectors.
+// `vector_index`: the position in the collection's configured vectors. A dense vector has its
+// values, a multivector those of all its rows, a sparse one as many indices, which ascend. An empty
+// sparse vector is as an empty dense one; which it is, the collection's configuration says.
 struct OpVector {
   std::uint16_t vector_index = 0;
   std::vector<float> values;
+  std::vector<std::uint32_t> indices;
   friend bool operator==(const OpVector&, const OpVector&) = default;
 };
 
@@ -62,6 +65,10 @@ struct PatchPoint {
   bool replace_payload = false;
   std::vector<std::string> delete_payload;
   std::string set_payload;
+  // From version 2 on.
+  std::uint16_t delete_vectors = 0;  // mask over the collection's vectors
+  std::string set_key;               // the path of the object that `set_payload` is merged into
+  std::vector<std::string> delete_paths;  // as `delete_payload`, but paths into the payload
   friend bool operator==(const PatchPoint&, const PatchPoint&) = default;
 };
 struct PatchOp {
@@ -98,9 +105,25 @@ struct DropCollectionOp {
   friend bool operator==(const DropCollectionOp&, const DropCollectionOp&) = default;
 };
 
+// Of points that match a filter. Those that may were found before the log (`candidates`,
+// ascending); which of them do is judged in apply, on their payload at that moment (invariants.md,
+// rule 10). `filter`: JSON, as query/filter reads it.
+struct DeleteByFilterOp {
+  std::string filter;
+  std::vector<PointId> candidates;
+  friend bool operator==(const DeleteByFilterOp&, const DeleteByFilterOp&) = default;
+};
+// `patch` without id and condition.
+struct PatchByFilterOp {
+  std::string filter;
+  std::vector<PointId> candidates;
+  PatchPoint patch;
+  friend bool operator==(const PatchByFilterOp&, const PatchByFilterOp&) = default;
+};
+
 // The body's position in this variant is its type byte on disk: append only.
 using OpBody = std::variant<UpsertOp, PatchOp, DeleteOp, CreateCollectionOp, UpdateCollectionOp,
-                            DropCollectionOp>;
+                            DropCollectionOp, DeleteByFilterOp, PatchByFilterOp>;
 
 // key: digest of (tenant, route, client's key, part); request: digest of what was asked.
 struct OpIdempotency {
@@ -117,7 +140,7 @@ struct Operation {
 };
 
 inline constexpr std::uint32_t kOperationMagic = 0x504f5051;  // "QPOP"
-inline constexpr std::uint16_t kOperationVersion = 1;
+inline constexpr std::uint16_t kOperationVersion = 2;         // the newest that is read
 
 // Keys that one PatchPoint may delete from its payload.
 inline constexpr std::size_t kDeletePayloadKeysMax = 1'024;
@@ -131,7 +154,8 @@ inline constexpr std::size_t kDeletePayloadKeysMax = 1'024;
 // The size of the encoding. Costs a walk over the operation, not over its vectors' values.
 [[nodiscard]] std::size_t encoded_operation_size(const Operation& operation) noexcept;
 
-// Appends the encoding to `out`. Canonical: equal operations give equal bytes.
+// Appends the encoding to `out`, in the lowest version that can say it. Canonical: equal operations
+// give equal bytes.
 // Encodes also what validate_operation() refuses, for digests and measurements; only what has no
 // encoding at all (more than 255 vectors in a point, 4 GiB in all) is a bug of the caller.
 void encode_operation(const Operation& operation, std::string& out);

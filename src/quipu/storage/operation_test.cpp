@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <limits>
+#include <set>
 #include <sstream>
 
 #include "quipu/base/limits.h"
@@ -39,6 +40,13 @@ std::vector<OpVector> random_vectors(Rng& rng) {
     vector.vector_index = static_cast<std::uint16_t>(rng.below(limits::kVectorsPerCollectionMax));
     vector.values.resize(rng.below(8) == 0 ? rng.below(300) : rng.below(5));
     for (float& value : vector.values) value = static_cast<float>(rng.normal());
+    if (rng.below(6) != 0) continue;
+    vector.indices.resize(vector.values.size());
+    std::uint32_t index = 0;
+    for (std::uint32_t& each : vector.indices) {
+      each = index;
+      index += 1 + static_cast<std::uint32_t>(rng.below(1000));
+    }
   }
   return vectors;
 }
@@ -56,8 +64,26 @@ void random_content(Rng& rng, Point& point) {
   }
 }
 
+void random_change(Rng& rng, PatchPoint& point) {
+  point.replace_payload = rng.below(2) == 0;
+  point.delete_payload.resize(rng.below(4));
+  for (std::string& key : point.delete_payload) key = random_text(rng);
+  point.set_payload = random_text(rng);
+  if (rng.below(2) == 0) return;
+  point.delete_vectors = static_cast<std::uint16_t>(rng.next());
+  if (rng.below(2) == 0) point.set_key = random_text(rng);
+  point.delete_paths.resize(rng.below(3));
+  for (std::string& path : point.delete_paths) path = random_text(rng);
+}
+
+std::vector<PointId> random_candidates(Rng& rng) {
+  std::set<PointId> ids;
+  for (std::size_t i = rng.below(50); i > 0; --i) ids.insert(random_id(rng));
+  return {ids.begin(), ids.end()};
+}
+
 OpBody random_body(Rng& rng) {
-  switch (rng.below(6)) {
+  switch (rng.below(8)) {
     case 0: {
       UpsertOp op;
       op.points.resize(rng.below(5));
@@ -72,10 +98,7 @@ OpBody random_body(Rng& rng) {
       op.points.resize(rng.below(5));
       for (PatchPoint& point : op.points) {
         random_content(rng, point);
-        point.replace_payload = rng.below(2) == 0;
-        point.delete_payload.resize(rng.below(4));
-        for (std::string& key : point.delete_payload) key = random_text(rng);
-        point.set_payload = random_text(rng);
+        random_change(rng, point);
       }
       return op;
     }
@@ -90,6 +113,15 @@ OpBody random_body(Rng& rng) {
     }
     case 3: return CreateCollectionOp{random_text(rng).substr(0, 255), "notes", random_text(rng)};
     case 4: return UpdateCollectionOp{"acme", random_text(rng).substr(0, 255), random_text(rng)};
+    case 5: return DeleteByFilterOp{random_text(rng), random_candidates(rng)};
+    case 6: {
+      PatchByFilterOp op{random_text(rng), random_candidates(rng), {}};
+      random_content(rng, op.patch);
+      op.patch.id = {};
+      op.patch.condition = {};
+      random_change(rng, op.patch);
+      return op;
+    }
     default: return DropCollectionOp{random_text(rng).substr(0, 255), "notes"};
   }
 }
@@ -186,7 +218,7 @@ class Raw {
  public:
   explicit Raw(std::uint8_t type, std::uint8_t flags = 0) {
     writer_.u32(kOperationMagic);
-    writer_.u16(kOperationVersion);
+    writer_.u16(1);
     writer_.u8(type);
     writer_.u8(flags);
     writer_.u32(0);
@@ -291,7 +323,8 @@ TEST(Operation, VectorsAreCheckedAtTheirLimits) {
   EXPECT_EQ(one_vector(0, 3, std::numeric_limits<float>::max()), "");
   EXPECT_EQ(one_vector(0, 3, std::numeric_limits<float>::denorm_min()), "");
   EXPECT_NE(one_vector(16, 2, 1.0F).find("vector's index is 16"), std::string::npos);
-  EXPECT_NE(one_vector(0, limits::kDimMax + 1, 1.0F).find("dimension is 65537"), std::string::npos);
+  EXPECT_NE(one_vector(0, limits::kDimMax + 1, 1.0F).find("count of values is 65537"),
+            std::string::npos);
   for (const float bad :
        {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
         std::nanf("1"), -std::nanf("")}) {
@@ -301,8 +334,8 @@ TEST(Operation, VectorsAreCheckedAtTheirLimits) {
 
 TEST(Operation, TheVersionAndMagicAreNamed) {
   std::string bytes = encode_operation({.time_us = 1, .idempotency = {}, .body = DeleteOp{}});
-  bytes[4] = 2;
-  EXPECT_NE(decode_operation(bytes).error().message.find("version is 2"), std::string::npos);
+  bytes[4] = 3;
+  EXPECT_NE(decode_operation(bytes).error().message.find("version is 3"), std::string::npos);
   bytes[0] = 'X';
   EXPECT_NE(decode_operation(bytes).error().message.find("magic"), std::string::npos);
 }
@@ -335,8 +368,8 @@ TEST(Operation, ValidationHoldsTheLimits) {
   point.vectors.emplace_back();
   EXPECT_NE(verdict(upsert(point)).find("count of vectors is 17"), std::string::npos);
   point = fits;
-  point.vectors[0].values.push_back(0);
-  EXPECT_NE(verdict(upsert(point)).find("dimension is 65537"), std::string::npos);
+  point.vectors[0].values.resize(limits::kVectorValuesMax + 1);
+  EXPECT_NE(verdict(upsert(point)).find("count of values is 1048577"), std::string::npos);
   point = fits;
   point.vectors[0].values[77] = std::nanf("");
   EXPECT_NE(verdict(upsert(point)).find("vector 0"), std::string::npos);
@@ -420,11 +453,36 @@ std::vector<Operation> golden_operations() {
   return all;
 }
 
+// What version 2 added.
+std::vector<Operation> golden_operations_2() {
+  UpsertPoint sparse;
+  sparse.id = PointId::number(9);
+  sparse.vectors = {{.vector_index = 1, .values = {0.25F, -2.0F}, .indices = {0, 4'000'000'000}},
+                    {.vector_index = 2, .values = {0.5F}}};
+  sparse.payload = "{}";
+  PatchPoint patched;
+  patched.id = PointId::number(10);
+  patched.delete_vectors = 0x8002;
+  patched.set_key = "a.b[0]";
+  patched.delete_paths = {"c[].d"};
+  patched.set_payload = R"({"x":1})";
+  PatchPoint change;
+  change.delete_payload = {"old"};
+  std::vector<Operation> all;
+  all.push_back({8, std::nullopt, UpsertOp{{sparse}}});
+  all.push_back({9, std::nullopt, PatchOp{{patched}}});
+  all.push_back({10, OpIdempotency{.key = {5, 6}, .request = {7, 8}},
+                 DeleteByFilterOp{R"({"must":[]})", {PointId::number(1), PointId::uuid(1, 2)}}});
+  all.push_back(
+      {11, std::nullopt, PatchByFilterOp{R"({"must":[]})", {PointId::number(3)}, change}});
+  return all;
+}
+
 // Run once with QUIPU_WRITE_GOLDEN=1 when a new version is made; never to make this test pass.
-TEST(Operation, TheGoldenFileStillReads) {
-  const std::string path = std::string(QUIPU_SOURCE_DIR) + "/tests/golden/operation_v1.bin";
+void expect_golden(const std::string& name, const std::vector<Operation>& operations) {
+  const std::string path = std::string(QUIPU_SOURCE_DIR) + "/tests/golden/" + name;
   std::string expected;
-  for (const Operation& operation : golden_operations()) encode_operation(operation, expected);
+  for (const Operation& operation : operations) encode_operation(operation, expected);
   if (std::getenv("QUIPU_WRITE_GOLDEN") != nullptr) {
     std::ofstream(path, std::ios::binary) << expected;
   }
@@ -435,13 +493,44 @@ TEST(Operation, TheGoldenFileStillReads) {
   const std::string golden = content.str();
   EXPECT_EQ(golden, expected);
   std::string_view rest = golden;
-  for (const Operation& operation : golden_operations()) {
+  for (const Operation& operation : operations) {
     const auto decoded = decode_operation(rest);
     ASSERT_OK(decoded);
     EXPECT_EQ(decoded.value().operation, operation);
     rest.remove_prefix(decoded.value().size);
   }
   EXPECT_TRUE(rest.empty());
+}
+
+TEST(Operation, TheGoldenFileOfVersion1StillReads) {
+  expect_golden("operation_v1.bin", golden_operations());
+}
+TEST(Operation, TheGoldenFileOfVersion2StillReads) {
+  expect_golden("operation_v2.bin", golden_operations_2());
+}
+
+TEST(Operation, AVersionAboveWhatIsNeededIsRefused) {
+  std::string bytes = encode_operation(golden_operations().back());
+  bytes[4] = 2;
+  std::string checksum;
+  ByteWriter(checksum).u32(crc32c(std::string_view(bytes).substr(0, bytes.size() - 4)));
+  bytes.replace(bytes.size() - 4, 4, checksum);
+  const auto decoded = decode_operation(bytes);
+  ASSERT_FALSE(decoded.ok());
+  EXPECT_NE(decoded.error().message.find("version 2 is not the lowest"), std::string::npos);
+}
+
+TEST(Operation, SparseVectorsAndCandidatesAscend) {
+  UpsertPoint point;
+  point.vectors = {{.vector_index = 0, .values = {1, 2}, .indices = {7, 7}}};
+  Operation operation{.time_us = 0, .idempotency = {}, .body = UpsertOp{{point}}};
+  ASSERT_FALSE(validate_operation(operation).ok());
+  EXPECT_NE(validate_operation(operation).error().message.find("do not ascend at 7"),
+            std::string::npos);
+  EXPECT_FALSE(decode_operation(encode_operation(operation)).ok());
+  operation.body = DeleteByFilterOp{"{}", {PointId::number(4), PointId::number(3)}};
+  EXPECT_NE(validate_operation(operation).error().message.find("do not ascend at 4"),
+            std::string::npos);
 }
 
 }  // namespace

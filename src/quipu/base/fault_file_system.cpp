@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <map>
 #include <optional>
 #include <set>
@@ -52,6 +53,7 @@ struct FaultFileSystem::State {
   mutable Mutex mutex;
   detail::FaultTree tree GUARDED_BY(mutex);
   std::vector<Fault> faults GUARDED_BY(mutex);
+  std::condition_variable faults_cleared;
   std::optional<Error> setup_error GUARDED_BY(mutex);
   std::uint64_t fired GUARDED_BY(mutex) = 0;
   std::uint64_t change_count GUARDED_BY(mutex) = 0;
@@ -122,7 +124,10 @@ class FaultWritableFile final : public WritableFile {
     MutexLock lock(state_->mutex);
     QUIPU_TRY_OK(usable());
     const bool crashes = state_->count_change();
-    if (const std::optional<Fault> fault = state_->next_fault(FaultPoint::kAppend, path_)) {
+    const std::optional<Fault> fault = state_->next_fault(FaultPoint::kAppend, path_);
+    if (fault && fault->kind == FaultKind::kHold) {
+      while (!state_->faults.empty()) state_->faults_cleared.wait(lock.native());
+    } else if (fault) {
       if (fault->short_write) {
         QUIPU_TRY_OK(write(bytes.subspan(0, bytes.size() / 2)));
       }
@@ -375,6 +380,7 @@ void FaultFileSystem::inject(Fault fault) {
 void FaultFileSystem::clear_faults() {
   MutexLock lock(state_->mutex);
   state_->faults.clear();
+  state_->faults_cleared.notify_all();
 }
 
 std::uint64_t FaultFileSystem::faults_fired() const {

@@ -39,7 +39,11 @@ enum class CrashMode : std::uint8_t {
 };
 
 enum class FaultPoint : std::uint8_t { kAppend, kSync, kSyncDirectory, kOpenWritable, kRename };
-enum class FaultKind : std::uint8_t { kIoError, kDiskFull };
+enum class FaultKind : std::uint8_t {
+  kIoError,
+  kDiskFull,
+  kHold,  // kAppend only: the call waits for clear_faults(), then succeeds
+};
 
 // One planned failure.
 struct Fault {

@@ -257,7 +257,7 @@ std::size_t SparseIndex::merge(Seq horizon) {
   Segments taken;
   {
     const MutexLock lock(core->mutex);
-    const ClosedRows& closed = core->closed;
+    const ClosedRows closed = core->closed;
     Segments free;
     for (const auto& segment : *core->segments) {
       const bool busy =

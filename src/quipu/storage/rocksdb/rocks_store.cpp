@@ -9,7 +9,10 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <condition_variable>
 #include <iterator>
+#include <mutex>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -227,9 +230,10 @@ class RocksIterator final : public KvIterator {
 
 class RocksStore final : public KeyValueStore {
  public:
-  RocksStore(std::shared_ptr<Database> database, FileSystem& file_system)
+  RocksStore(std::shared_ptr<Database> database, const RocksStoreOptions& options)
       : database_(std::move(database)),
-        file_system_(file_system),
+        file_system_(options.file_system),
+        resume_wait_(options.resume_wait),
         floor_seq_(database_->db->GetLatestSequenceNumber()),
         durable_seq_(floor_seq_) {}
 
@@ -350,10 +354,12 @@ class RocksStore final : public KeyValueStore {
     return Error{
         .code = ErrorCode::kUnavailable,
         .message = "cannot " + database_->doing("write to") +
-                   ": its log could not be written to, and there was nothing in memory "
-                   "to begin a new one with; the data folder must be closed and opened again",
+                   ": RocksDB cannot resume after an error of its files; the data folder must "
+                   "be closed and opened again",
         .reason = "store_stopped"};
   }
+
+  [[nodiscard]] rocksdb::Status resume_in_time();
 
   void note_durable(std::uint64_t seq) {
     std::uint64_t known = durable_seq_.load(std::memory_order_relaxed);
@@ -365,6 +371,7 @@ class RocksStore final : public KeyValueStore {
 
   const std::shared_ptr<Database> database_;
   FileSystem& file_system_;
+  const std::chrono::milliseconds resume_wait_;
   // The last write before this object. Opening began a new log, so no record of it or of a later
   // one has this number or a lower one.
   const std::uint64_t floor_seq_;
@@ -413,8 +420,39 @@ Status RocksStore::checkpoint(const std::string& directory) {
                    database_->doing("make a checkpoint of"));
 }
 
+// RocksDB 7.8 has been seen to wait for ever in Resume(), for a flush that none of its threads had
+// taken up. Its wait ends when background work is cancelled, which nothing undoes but opening anew.
+rocksdb::Status RocksStore::resume_in_time() {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool done = false;
+  rocksdb::Status status;
+  std::thread resuming([&] {
+    rocksdb::Status result = db().Resume();
+    const std::lock_guard lock(mutex);
+    status = std::move(result);
+    done = true;
+    changed.notify_one();
+  });
+  {
+    std::unique_lock lock(mutex);
+    if (!changed.wait_for(lock, resume_wait_, [&] { return done; })) {
+      must_reopen_.store(true, std::memory_order_relaxed);
+      lock.unlock();
+      log_error("RocksDB does not come back from resuming; the data folder must be opened again",
+                {{"path", database_->path}});
+      rocksdb::CancelAllBackgroundWork(&db(), /*wait=*/false);
+    }
+  }
+  resuming.join();
+  return status;
+}
+
 Status RocksStore::resume() {
-  QUIPU_TRY_OK(to_status(db().Resume(), database_->doing("resume writes to")));
+  if (must_reopen_.load(std::memory_order_relaxed)) return must_reopen();
+  const rocksdb::Status resumed = resume_in_time();
+  if (must_reopen_.load(std::memory_order_relaxed)) return must_reopen();
+  QUIPU_TRY_OK(to_status(resumed, database_->doing("resume writes to")));
   if (database_->files->newest_wal_failed()) {
     // The next write would meet RocksDB's assertion and end the process.
     must_reopen_.store(true, std::memory_order_relaxed);
@@ -571,7 +609,7 @@ Result<std::unique_ptr<KeyValueStore>> open_rocks_store(const RocksStoreOptions&
   }
   QUIPU_TRY_OK(open_database(options, *database));
   const LogCheckReport logs = database->logs;
-  auto store = std::make_unique<RocksStore>(std::move(database), files);
+  auto store = std::make_unique<RocksStore>(std::move(database), options);
   // What was replayed is in memory and serves as the trace.
   if (logs.wal_bytes == 0) QUIPU_TRY_OK(store->leave_trace());
   if (logs.wal_count >= kReplayFilesAtOpenMax) QUIPU_TRY_OK(store->flush());

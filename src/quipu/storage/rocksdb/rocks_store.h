@@ -1,6 +1,7 @@
 // The KeyValueStore over RocksDB 7.8. This header shows nothing of RocksDB.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -19,6 +20,8 @@ struct RocksStoreOptions {
   std::uint64_t memtable_bytes_max = 96U << 20U;  // of all families; beyond it one is flushed
   std::uint64_t wal_bytes_max = 256U << 20U;      // beyond it families are flushed to shorten it
   std::uint32_t background_threads = 2;           // flushes and compactions, 1 to 16
+  // For how long resume() waits for RocksDB, which may wait for ever (see resume()).
+  std::chrono::milliseconds resume_wait{30'000};
   // The operator's choice after a refused open: drop the writes from the first damaged one of the
   // write-ahead log on. Still refused where table files hold later writes than that.
   bool recover_to_point = false;
@@ -35,8 +38,8 @@ struct RocksStoreOptions {
 //
 // After a disk_full error the store refuses writes, answers reads, and resumes on resume() only:
 // RocksDB's own polling is turned off, so that a caller decides when to try. After other write
-// errors, and if the log failed while nothing was in memory, the store must be opened again, which
-// resume() says (kUnavailable, "store_stopped").
+// errors, if the log failed while nothing was in memory, and if RocksDB does not come back from
+// resuming, the store must be opened again, which resume() says (kUnavailable, "store_stopped").
 //
 // Snapshots, iterators and batches keep the database open, if need be beyond the store's
 // destructor; the folder stays locked until the last of them goes. Closing syncs the write-ahead

@@ -487,6 +487,39 @@ TEST(RocksStore, AFullDiskDuringAFlushIsResumedFrom) {
   EXPECT_EQ(get(*store, Family::kPoints, "a") + get(*store, Family::kPoints, "b"), "12");
 }
 
+// RocksDB's own wait for a flush has no end: a file that takes no bytes stands for one that nobody
+// has begun.
+TEST(RocksStore, AResumeThatDoesNotComeBackIsGivenUp) {
+  const TempFolder folder;
+  const QuietLog quiet;
+  FaultFileSystem faults(posix_file_system(), folder.path());
+  auto opened = open_rocks_store({.path = folder / "db",
+                                  .file_system = faults,
+                                  .resume_wait = std::chrono::milliseconds(200)});
+  ASSERT_OK(opened);
+  std::unique_ptr<KeyValueStore> store = std::move(opened).value();
+  ASSERT_OK(put(*store, Family::kPoints, "a", "1"));
+  faults.inject({.point = FaultPoint::kAppend, .kind = FaultKind::kDiskFull, .path_part = ".sst"});
+  ASSERT_FALSE(store->flush().ok());
+  faults.clear_faults();
+  faults.inject({.point = FaultPoint::kAppend,
+                 .kind = FaultKind::kHold,
+                 .path_part = ".sst",
+                 .count = kFaultForever});
+  for (const Status& status : {store->resume(), put(*store, Family::kPoints, "b", "2")}) {
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().code, ErrorCode::kUnavailable);
+    EXPECT_EQ(status.error().reason, "store_stopped");
+  }
+  EXPECT_EQ(get(*store, Family::kPoints, "a"), "1");
+  faults.clear_faults();
+  store.reset();
+  store = open_store(folder / "db", faults);
+  ASSERT_NE(store, nullptr);
+  EXPECT_EQ(get(*store, Family::kPoints, "a"), "1");
+  ASSERT_OK(put(*store, Family::kPoints, "b", "2"));
+}
+
 // The one place where RocksDB cannot resume: its new log failed with nothing in memory.
 TEST(RocksStore, AFullDiskWithNothingInMemoryNeedsReopening) {
   const TempFolder folder;

@@ -17,11 +17,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "quipu/filter.h"
 #include "quipu/ids.h"
 #include "quipu/metric.h"
+#include "quipu/query.h"
 #include "quipu/result.h"
 
 namespace quipu {
@@ -40,21 +42,61 @@ enum class Durability : std::uint8_t {
   kAsync,  // acknowledged at once, on disk within EngineOptions::async_flush_ms
 };
 enum class IndexKind : std::uint8_t { kHnsw, kFlat };
+enum class VectorKind : std::uint8_t {
+  kDense,
+  kSparse,  // dimensions and weights; compared by dot product, exactly, by an inverted index
+  kMulti,   // rows of `dim`; compared by max-sim, exactly
+};
 
 // One named vector of every point of a collection.
 struct VectorConfig {
-  std::string name;       // "" is the usual single one; otherwise [A-Za-z0-9_-]{1,64}
-  std::uint32_t dim = 0;  // 1..65,536; 0 with a model means the model's
+  std::string name;  // "" is the usual single one; otherwise [A-Za-z0-9_-]{1,64}
+  VectorKind kind = VectorKind::kDense;
+  std::uint32_t dim = 0;  // 1..65,536; 0 with a model means the model's; 0 when sparse
   Metric metric = Metric::kCosine;
   std::string model;  // embeds texts into this vector; "" means callers bring vectors
   IndexKind index = IndexKind::kHnsw;
   std::uint32_t m = 16;                 // 2..128
   std::uint32_t ef_construction = 200;  // m..10,000
+  // kSparse: a query's weights are multiplied by the inverse document frequency of their
+  // dimensions, over all shards, as of the query's moment.
+  bool idf = false;
+};
+
+// A text of every point whose words are searched by BM25.
+struct WordsConfig {
+  std::string name;  // [A-Za-z0-9_-]{1,64}, distinct from the vectors' too
+  // "": the point's text. Otherwise a payload key (a path): the strings that it reaches.
+  std::string source;
+  std::string analyzer = "{}";  // JSON, as docs/words.md
+  double k1 = 1.2;              // 0..10
+  double b = 0.75;              // 0..1
+  std::uint32_t view_id = 0;    // given by the engine; names its files
+};
+
+enum class PayloadIndexKind : std::uint8_t {
+  kKeyword,
+  kInteger,
+  kFloat,
+  kBool,
+  kDatetime,
+  kUuid,
+  kGeo,
+  kText,
+};
+// An index of one payload key: filters and orders by it need not read every point.
+struct PayloadIndexConfig {
+  std::string key;  // a path, canonical
+  PayloadIndexKind kind = PayloadIndexKind::kKeyword;
+  std::string options = "{}";  // JSON: kText's analyzer, and what clients want to read back
+  std::uint32_t view_id = 0;   // given by the engine; names its files
 };
 
 struct CollectionConfig {
-  std::vector<VectorConfig> vectors;  // 1..16, names distinct
-  std::uint32_t shard_count = 1;      // 1..64, fixed for the collection's life
+  std::vector<VectorConfig> vectors;                // 0..16, names distinct
+  std::vector<WordsConfig> words;                   // 0..8
+  std::vector<PayloadIndexConfig> payload_indexes;  // 0..100, keys distinct
+  std::uint32_t shard_count = 1;                    // 1..64, fixed for the collection's life
   Durability durability = Durability::kSync;
   std::uint32_t tail_vectors_max = 50'000;  // unlinked vectors for each shard before writes wait
 };
@@ -63,11 +105,18 @@ struct CollectionConfig {
 struct CollectionPatch {
   std::optional<Durability> durability;
   std::optional<std::uint32_t> tail_vectors_max;
+  // What is added is made in the background; what is dropped is gone at once.
+  std::vector<WordsConfig> add_words;
+  std::vector<std::string> drop_words;  // by name
+  // One of the same key is replaced.
+  std::vector<PayloadIndexConfig> add_payload_indexes;
+  std::vector<std::string> drop_payload_indexes;  // by key
 };
 
-// A view's share of a collection, for status pages.
+// A view's share of a collection, for status pages: of a vector, of words, of a payload index.
 struct VectorStatus {
-  std::string name;
+  std::string name;   // a payload index's key
+  std::string kind;   // "dense", "sparse", "multi", "words", "payload"
   std::string state;  // "ready", "loading" (exact scans of storage answer meanwhile)
   std::uint64_t live = 0;
   std::uint64_t tail = 0;  // not yet linked: found by exact scan
@@ -94,7 +143,8 @@ struct CollectionInfo {
 
 struct NamedVector {
   std::string name;
-  std::vector<float> values;
+  std::vector<float> values;           // of a multivector: all rows, one after the other
+  std::vector<std::uint32_t> indices;  // of a sparse one: as many, in any order, distinct
 };
 
 // A condition on one point, judged at the moment the operation is applied.
@@ -117,7 +167,12 @@ struct PointPatch {
   std::string set_payload = "{}";           // members to add or replace, at the top level
   std::vector<std::string> delete_payload;  // members to remove (before `set_payload`)
   bool replace_payload = false;             // `set_payload` becomes the whole payload
+  // The path of the object that `set_payload` is merged into, made where it is missing; "": the
+  // payload itself.
+  std::string set_key;
+  std::vector<std::string> delete_paths;    // as `delete_payload`, but paths ("a.b[0]")
   std::vector<NamedVector> vectors;         // replaced; the others stay
+  std::vector<std::string> delete_vectors;  // by name
   std::optional<std::string> text;          // replaced, and embedded again
   Condition condition;
 };
@@ -141,6 +196,7 @@ struct WriteParams {
 // of that part says so.
 struct UpsertRequest {
   std::vector<PointWrite> points;  // 1..10,000, ids distinct
+  bool allow_bare = false;         // points may have neither a vector nor words
   WriteParams params;
 };
 struct PatchRequest {
@@ -150,6 +206,25 @@ struct PatchRequest {
 struct DeleteRequest {
   std::vector<PointDelete> points;  // 1..10,000, ids distinct
   WriteParams params;
+};
+
+// Writes to all points that match a filter. Points are found first, then judged again when the
+// write is applied, so none is touched that does not match then; those that begin to match
+// meanwhile may be missed. Applied in parts of at most 10,000 points: after an error, earlier parts
+// stay.
+struct DeleteByFilterRequest {
+  Filter filter;
+  WriteParams params;
+};
+struct PatchByFilterRequest {
+  Filter filter;
+  PointPatch patch;  // without id and condition
+  WriteParams params;
+};
+struct FilterWriteResult {
+  std::uint64_t matched = 0;  // points that were written
+  std::string seq;            // as WriteResult's
+  bool durable = true;
 };
 
 enum class ItemOutcome : std::uint8_t { kCreated, kUpdated, kDeleted, kNotFound, kRefused };
@@ -186,6 +261,10 @@ struct Select {
   bool payload = true;
   bool text = true;
   bool vectors = false;
+  // Paths into the payload: only these, or all but these; not both.
+  std::vector<std::string> payload_include;
+  std::vector<std::string> payload_exclude;
+  std::vector<std::string> vector_names;  // with `vectors`: only these; empty for all
 };
 
 // Shared by all reads.
@@ -200,9 +279,12 @@ struct GetRequest {
   ReadParams params;
 };
 struct ScrollRequest {
-  std::optional<PointId> after;  // the last id of the page before
+  std::optional<PointId> after;  // the last id of the page before; not with order_by
   std::optional<Filter> filter;  // only points for which it holds
-  std::size_t limit = 100;       // 1..10,000
+  // By a payload value instead of the id; a point with several values comes once for each. The
+  // caller goes on by start_from and a filter that leaves out what it has seen.
+  std::optional<OrderByQuery> order_by;
+  std::size_t limit = 100;  // 1..10,000
   Select select;
   ReadParams params;
 };
@@ -210,9 +292,12 @@ struct CountRequest {
   std::optional<Filter> filter;  // only points for which it holds
   ReadParams params;
 };
+// A payload value by which points were ordered; datetimes in microseconds since 1970.
+using OrderKey = std::variant<std::int64_t, double>;
 struct ScrollPage {
-  std::vector<Point> points;    // ascending ids
-  std::optional<PointId> next;  // give it as `after`; absent on the last page
+  std::vector<Point> points;         // ascending ids, or as ordered
+  std::vector<OrderKey> order_keys;  // with order_by: of each point
+  std::optional<PointId> next;  // give it as `after`; absent on the last page, and with order_by
 };
 
 struct SearchRequest {
@@ -233,25 +318,37 @@ struct SearchRequest {
   ReadParams params;
 };
 
+// What one prefetch gave to a hit of a fusion.
+struct ScorePart {
+  std::size_t prefetch = 0;
+  std::size_t rank = 0;  // there, from 0
+  float score = 0;       // there
+  double part = 0;       // of the fused score
+};
+
 struct SearchHit {
   // When `select` asks for nothing, only the id: version and times are 0, and no record is read.
   Point point;
   // Cosine similarity or dot product (higher is better), Euclidean or Manhattan distance (lower is
   // better), by the vector's metric.
   float score = 0;
+  std::optional<OrderKey> order_key;  // of an OrderByQuery
+  std::vector<ScorePart> parts;       // of a fusion, with `explain`
 };
 
 struct SearchExplain {
   std::uint64_t tail_rows = 0;
   std::uint64_t graph_distances = 0;
   std::uint64_t scanned_rows = 0;
+  std::uint64_t postings = 0;  // of words and sparse vectors, looked at
   std::uint64_t hops = 0;
   bool exact = false;
   bool storage_scan = false;  // a view was still loading: vectors were read from storage
-  // With a filter: points whose payload was read and judged, and those that it let through. Nothing
-  // is indexed by payload yet, so all points are judged, but for a filter that lists ids.
+  // With filters: points whose payload was read and judged, those that they let through, and the
+  // keys of conditions that no payload index answered: an index on one of them would help.
   std::uint64_t filter_judged = 0;
   std::uint64_t filter_matched = 0;
+  std::vector<std::string> filter_keys_without_index;
   double embed_ms = 0;
   double filter_ms = 0;
   double search_ms = 0;
@@ -262,6 +359,65 @@ struct SearchResult {
   std::vector<SearchHit> hits;  // best first; equal scores by ascending id
   std::optional<SearchExplain> explain;
   bool query_truncated = false;  // the query text had more tokens than the model takes
+};
+
+// ---------------------------------------------------------------- queries
+
+struct QueryRequest {
+  QueryStage root;
+  std::size_t offset = 0;  // root.limit + offset: 1..10,000
+  Select select;
+  bool explain = false;
+  ReadParams params;
+};
+
+// The best hits of each value of a payload key.
+struct GroupRequest {
+  QueryStage root;  // root.limit: how many groups, 1..1,000
+  std::string group_by;
+  std::size_t group_size = 3;  // 1..100: hits of each
+  Select select;
+  bool explain = false;
+  ReadParams params;
+};
+struct HitGroup {
+  std::variant<std::string, std::int64_t> value;
+  std::vector<SearchHit> hits;  // best first
+};
+struct GroupResult {
+  std::vector<HitGroup> groups;  // by their best hit
+  std::optional<SearchExplain> explain;
+};
+
+// How many points have each value of a payload key (strings, integers, booleans), most frequent
+// first, equal counts by ascending value. Exact.
+struct FacetRequest {
+  std::string key;
+  std::optional<Filter> filter;
+  std::size_t limit = 10;  // 1..10,000
+  ReadParams params;
+};
+struct FacetValue {
+  std::variant<std::string, std::int64_t, bool> value;
+  std::uint64_t count = 0;
+};
+
+// Of a sample of the points, the nearest of the sample to each.
+struct MatrixRequest {
+  std::string vector_name;
+  std::optional<Filter> filter;
+  std::size_t sample = 10;  // 2..1,000
+  std::size_t limit = 3;    // 1..999: neighbours of each
+  ReadParams params;
+};
+struct MatrixResult {
+  std::vector<PointId> ids;  // ascending
+  struct Pair {
+    std::size_t a = 0;  // places in `ids`
+    std::size_t b = 0;
+    float score = 0;
+  };
+  std::vector<Pair> pairs;  // by `a`, then best first
 };
 
 // ---------------------------------------------------------------- the engine
@@ -345,8 +501,12 @@ class Engine {
                             PatchRequest request);
   Result<WriteResult> remove(std::string_view tenant, std::string_view collection,
                              DeleteRequest request);
-  // As the three, but `done` is called when acknowledged, on a thread of the engine: it must be
-  // quick. Texts are embedded on the calling thread first.
+  Result<FilterWriteResult> remove_by_filter(std::string_view tenant, std::string_view collection,
+                                             const DeleteByFilterRequest& request);
+  Result<FilterWriteResult> patch_by_filter(std::string_view tenant, std::string_view collection,
+                                            PatchByFilterRequest request);
+  // As the first three, but `done` is called when acknowledged, on a thread of the engine: it must
+  // be quick. Texts are embedded on the calling thread first.
   using WriteDone = std::function<void(Result<WriteResult>)>;
   void upsert_async(std::string_view tenant, std::string_view collection, UpsertRequest request,
                     WriteDone done);
@@ -366,6 +526,20 @@ class Engine {
                                             const CountRequest& request);
   [[nodiscard]] Result<SearchResult> search(std::string_view tenant, std::string_view collection,
                                             const SearchRequest& request);
+
+  // The whole query language. Errors besides: kInvalidArgument ("invalid_query") with the place in
+  // the tree, kNotFound ("point_not_found") for an input's point.
+  [[nodiscard]] Result<SearchResult> query(std::string_view tenant, std::string_view collection,
+                                           const QueryRequest& request);
+
+  [[nodiscard]] Result<GroupResult> query_groups(std::string_view tenant,
+                                                 std::string_view collection,
+                                                 const GroupRequest& request);
+  [[nodiscard]] Result<std::vector<FacetValue>> facet(std::string_view tenant,
+                                                      std::string_view collection,
+                                                      const FacetRequest& request);
+  [[nodiscard]] Result<MatrixResult> matrix(std::string_view tenant, std::string_view collection,
+                                            const MatrixRequest& request);
 
   // Waits until every shard of the collection has its vectors linked, or the deadline.
   Status wait_linked(std::string_view tenant, std::string_view collection,

@@ -8,6 +8,8 @@
 #include "quipu/base/format.h"
 #include "quipu/base/json.h"
 #include "quipu/base/limits.h"
+#include "quipu/engine/point_filter.h"
+#include "quipu/query/filter/filter_json.h"
 #include "quipu/storage/keys.h"
 
 namespace quipu::engine {
@@ -67,10 +69,6 @@ void refuse_rest(std::vector<ItemResult>& items) {
   }
 }
 
-std::string_view float_bytes(const std::vector<float>& values) {
-  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
-}
-
 }  // namespace
 
 Applier::Applier(KeyValueStore& kv, KvBatch& batch) : kv_(kv), batch_(batch) {}
@@ -96,8 +94,14 @@ Applier::Current Applier::current(const Shard& shard, const Overlay& overlay,
 
 Result<PointRecord> Applier::read_record(const Shard& shard, const Overlay& overlay,
                                          const PointId& id) {
+  QUIPU_TRY(const std::string bytes, read_bytes(shard, overlay, id));
+  return decode_point_record(bytes);
+}
+
+Result<std::string> Applier::read_bytes(const Shard& shard, const Overlay& overlay,
+                                        const PointId& id) {
   if (const auto it = overlay.points.find(id); it != overlay.points.end()) {
-    return decode_point_record(it->second.record);
+    return it->second.record;
   }
   QUIPU_TRY(const std::optional<std::string> bytes,
             kv_.get(Family::kPoints, storage::point_key(shard.id(), id), nullptr));
@@ -107,7 +111,7 @@ Result<PointRecord> Applier::read_record(const Shard& shard, const Overlay& over
                         shard.id().value()),
                  "state_mismatch"};
   }
-  return decode_point_record(*bytes);
+  return *bytes;
 }
 
 Status Applier::plan_upsert(const Shard& shard, const Overlay& overlay,
@@ -131,6 +135,8 @@ Status Applier::plan_upsert(const Shard& shard, const Overlay& overlay,
     planned.record.embedding = point.embedding;
     planned.record.payload = point.payload;
     planned.vectors = &point.vectors;
+    planned.text_changed = true;
+    planned.payload_changed = true;
     if (now.exists) {
       QUIPU_TRY(const PointRecord before, read_record(shard, overlay, point.id));
       planned.record.created_us = before.created_us;
@@ -143,6 +149,41 @@ Status Applier::plan_upsert(const Shard& shard, const Overlay& overlay,
     plan.items.push_back(std::move(item));
   }
   return ok_status();
+}
+
+Result<std::optional<Error>> Applier::patch_record(const storage::Operation& operation,
+                                                   const storage::PatchPoint& point, Seq seq,
+                                                   Planned& planned) {
+  PointRecord& record = planned.record;
+  auto changed = change_payload(record.payload, point);
+  if (!changed.ok()) {
+    // What is stored does not decode; or the path leads through something that is no object.
+    if (changed.error().code != ErrorCode::kInvalidArgument) return changed.error();
+    return std::optional<Error>(changed.error());
+  }
+  planned.payload_changed = record.payload != changed.value();
+  record.payload = std::move(changed).value();
+  if (record.payload.size() > limits::kPayloadBytesMax) {
+    return std::optional<Error>(
+        Error{ErrorCode::kResourceExhausted,
+              format("the payload of point {} would have {} bytes; the limit is {}",
+                     planned.id.to_string(), record.payload.size(), limits::kPayloadBytesMax),
+              "payload_too_large"});
+  }
+  record.version = seq.value();
+  record.updated_us = operation.time_us;
+  const std::uint16_t given = mask_of(point.vectors);
+  planned.erased_vectors =
+      static_cast<std::uint16_t>(point.delete_vectors & record.vector_mask & ~given);
+  record.vector_mask =
+      static_cast<std::uint16_t>((record.vector_mask | given) & ~planned.erased_vectors);
+  if (point.text) {
+    record.text = point.text;
+    record.embedding = point.embedding;
+    planned.text_changed = true;
+  }
+  planned.vectors = &point.vectors;
+  return std::optional<Error>();
 }
 
 Status Applier::plan_patch(const Shard& shard, const Overlay& overlay,
@@ -160,31 +201,13 @@ Status Applier::plan_patch(const Shard& shard, const Overlay& overlay,
     Planned planned{.id = point.id, .exists = true, .existed = true};
     if (!item.error) {
       QUIPU_TRY(planned.record, read_record(shard, overlay, point.id));
-      QUIPU_TRY(planned.record.payload,
-                merge_payload(point.replace_payload ? "{}" : planned.record.payload,
-                              point.delete_payload, point.set_payload));
-      if (planned.record.payload.size() > limits::kPayloadBytesMax) {
-        item.error = Error{
-            ErrorCode::kResourceExhausted,
-            format("the payload of point {} would have {} bytes; the limit is {}",
-                   point.id.to_string(), planned.record.payload.size(), limits::kPayloadBytesMax),
-            "payload_too_large"};
-      }
+      QUIPU_TRY(item.error, patch_record(operation, point, seq, planned));
     }
     if (item.error) {
       plan.refused = true;
       plan.items.push_back(std::move(item));
       continue;
     }
-    planned.record.version = seq.value();
-    planned.record.updated_us = operation.time_us;
-    planned.record.vector_mask =
-        static_cast<std::uint16_t>(planned.record.vector_mask | mask_of(point.vectors));
-    if (point.text) {
-      planned.record.text = point.text;
-      planned.record.embedding = point.embedding;
-    }
-    planned.vectors = &point.vectors;
     plan.points.push_back(std::move(planned));
     item.outcome = ItemOutcome::kUpdated;
     item.version = seq.value();
@@ -215,6 +238,36 @@ Status Applier::plan_delete(const Shard& shard, const Overlay& overlay, const st
   return ok_status();
 }
 
+template <typename Op>
+Status Applier::plan_by_filter(const Shard& shard, const Overlay& overlay,
+                               const storage::Operation& operation, const Op& op, Seq seq,
+                               Plan& plan) {
+  QUIPU_TRY(const JsonDocument json, JsonDocument::parse(op.filter));
+  QUIPU_TRY(const Filter parsed, query::parse_filter(json.root(), "filter"));
+  QUIPU_TRY(const PointFilter filter, PointFilter::compile(parsed, shard.vectors()));
+  for (const PointId& id : op.candidates) {
+    if (!current(shard, overlay, id).exists) continue;
+    QUIPU_TRY(const std::string bytes, read_bytes(shard, overlay, id));
+    QUIPU_TRY(const bool matches, filter.matches(id, bytes));
+    if (!matches) continue;
+    ItemResult item{.id = id, .version = seq.value()};
+    Planned planned{.id = id, .existed = true};
+    QUIPU_TRY(planned.record, decode_point_record(bytes));
+    if constexpr (requires { op.patch; }) {
+      planned.exists = true;
+      QUIPU_TRY(item.error, patch_record(operation, op.patch, seq, planned));
+      item.outcome = ItemOutcome::kUpdated;
+    } else {
+      planned.erased_vectors = planned.record.vector_mask;
+      item.outcome = ItemOutcome::kDeleted;
+    }
+    if (item.error) plan.refused = true;
+    plan.points.push_back(std::move(planned));
+    plan.items.push_back(std::move(item));
+  }
+  return ok_status();
+}
+
 Result<Applier::Plan> Applier::make_plan(const Shard& shard, const Overlay& overlay,
                                          const storage::Operation& operation, Seq seq) {
   Plan plan;
@@ -224,6 +277,10 @@ Result<Applier::Plan> Applier::make_plan(const Shard& shard, const Overlay& over
     QUIPU_TRY_OK(plan_patch(shard, overlay, operation, *patch, seq, plan));
   } else if (const auto* remove = std::get_if<storage::DeleteOp>(&operation.body)) {
     QUIPU_TRY_OK(plan_delete(shard, overlay, *remove, seq, plan));
+  } else if (const auto* erase = std::get_if<storage::DeleteByFilterOp>(&operation.body)) {
+    QUIPU_TRY_OK(plan_by_filter(shard, overlay, operation, *erase, seq, plan));
+  } else if (const auto* change = std::get_if<storage::PatchByFilterOp>(&operation.body)) {
+    QUIPU_TRY_OK(plan_by_filter(shard, overlay, operation, *change, seq, plan));
   } else {
     return Error{ErrorCode::kInternal, "an operation on the catalogue came to a shard of points"};
   }
@@ -234,8 +291,10 @@ Result<Applier::Plan> Applier::make_plan(const Shard& shard, const Overlay& over
   return plan;
 }
 
-void Applier::emit_plan(const Shard& shard, Overlay& overlay, const Plan& plan) {
-  for (const Planned& point : plan.points) {
+std::vector<PointEffect> Applier::emit_plan(const Shard& shard, Overlay& overlay, Plan& plan) {
+  std::vector<PointEffect> effects;
+  effects.reserve(plan.points.size());
+  for (Planned& point : plan.points) {
     // Counted here and not in the plan, so that an id named twice counts once.
     const bool existed = current(shard, overlay, point.id).exists;
     if (point.exists && !existed) ++overlay.meta.points;
@@ -248,6 +307,8 @@ void Applier::emit_plan(const Shard& shard, Overlay& overlay, const Plan& plan) 
     const std::string key = storage::point_key(shard.id(), point.id);
     OverlayPoint& after = overlay.points[point.id];
     after = {.exists = point.exists, .version = point.record.version, .record = {}};
+    PointEffect& effect = effects.emplace_back();
+    effect.id = point.id;
     if (!point.exists) {
       batch_.erase(Family::kPoints, key);
       continue;
@@ -255,10 +316,21 @@ void Applier::emit_plan(const Shard& shard, Overlay& overlay, const Plan& plan) 
     after.record = encode_point_record(point.record);
     batch_.put(Family::kPoints, key, after.record);
     for (const storage::OpVector& vector : *point.vectors) {
-      batch_.put(Family::kVectors, storage::vector_key(shard.id(), vector.vector_index, point.id),
-                 float_bytes(vector.values));
+      const std::string_view parts[] = {{reinterpret_cast<const char*>(vector.indices.data()),
+                                         vector.indices.size() * sizeof(std::uint32_t)},
+                                        {reinterpret_cast<const char*>(vector.values.data()),
+                                         vector.values.size() * sizeof(float)}};
+      batch_.put_parts(Family::kVectors,
+                       storage::vector_key(shard.id(), vector.vector_index, point.id), parts);
     }
+    effect.exists = true;
+    effect.erased_vectors = point.erased_vectors;
+    effect.vectors = point.vectors;
+    effect.text_changed = point.text_changed;
+    effect.payload_changed = point.payload_changed;
+    effect.record = std::move(point.record);
   }
+  return effects;
 }
 
 Result<Applied> Applier::apply(Shard& shard, const storage::Operation& operation,
@@ -277,7 +349,7 @@ Result<Applied> Applier::apply(Shard& shard, const storage::Operation& operation
   over.meta.applied = seq;
   ++over.operations;
   put_log_entry(batch_, shard.id(), seq, encoded, applied.refused);
-  emit_plan(shard, over, plan);
+  applied.effects = emit_plan(shard, over, plan);
   return applied;
 }
 
@@ -377,34 +449,6 @@ Result<LogEntry> read_log_entry(std::string_view value) {
     return Error{ErrorCode::kCorruption, "a log entry's outcome does not decode", "damaged_record"};
   }
   return LogEntry{.operation = std::move(decoded.operation), .refused = outcome == kLogRefused};
-}
-
-Result<std::string> merge_payload(std::string_view current, const std::vector<std::string>& erase,
-                                  std::string_view set) {
-  QUIPU_TRY(const JsonDocument before, JsonDocument::parse(current));
-  QUIPU_TRY(const JsonDocument change, JsonDocument::parse(set));
-  if (!before.root().is_object() || !change.root().is_object()) {
-    return Error{ErrorCode::kCorruption, "a stored payload is not a JSON object", "damaged_record"};
-  }
-  std::string merged;
-  JsonWriter out(merged);
-  out.begin_object();
-  before.root().for_each_member([&](std::string_view key, JsonView value) {
-    const bool erased = std::find(erase.begin(), erase.end(), key) != erase.end();
-    const std::optional<JsonView> replaced = change.root().find(key);
-    // A member that is erased and set is set: it goes to the end, as a new one.
-    if (erased) return true;
-    out.key(key).raw((replaced ? *replaced : value).to_string());
-    return true;
-  });
-  change.root().for_each_member([&](std::string_view key, JsonView value) {
-    const bool there = before.root().find(key).has_value() &&
-                       std::find(erase.begin(), erase.end(), key) == erase.end();
-    if (!there) out.key(key).raw(value.to_string());
-    return true;
-  });
-  out.end_object();
-  return merged;
 }
 
 }  // namespace quipu::engine

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "quipu/base/key_value.h"
+#include "quipu/engine/payload_change.h"
 #include "quipu/engine/records.h"
 #include "quipu/engine/shard.h"
 #include "quipu/result.h"
@@ -29,6 +30,8 @@ struct Applied {
   bool refused = false;   // took its number, changed nothing
   bool replayed = false;  // answered from the idempotency record; nothing was logged
   std::vector<ItemResult> items;
+  // For the views; they point into the operation. Empty when refused.
+  std::vector<PointEffect> effects;
 };
 
 class Applier {
@@ -65,6 +68,8 @@ class Applier {
     std::uint16_t erased_vectors = 0;  // mask
     PointRecord record;
     const std::vector<storage::OpVector>* vectors = nullptr;
+    bool text_changed = false;
+    bool payload_changed = false;
   };
   struct Plan {
     bool refused = false;
@@ -79,17 +84,26 @@ class Applier {
   Overlay& overlay(Shard& shard);
   [[nodiscard]] Current current(const Shard& shard, const Overlay& overlay,
                                 const PointId& id) const;
+  Result<std::string> read_bytes(const Shard& shard, const Overlay& overlay, const PointId& id);
   Result<PointRecord> read_record(const Shard& shard, const Overlay& overlay, const PointId& id);
   Status plan_upsert(const Shard& shard, const Overlay& overlay,
                      const storage::Operation& operation, const storage::UpsertOp& op, Seq seq,
                      Plan& plan);
   Status plan_patch(const Shard& shard, const Overlay& overlay, const storage::Operation& operation,
                     const storage::PatchOp& op, Seq seq, Plan& plan);
+  // The change of one point that is there; its error is the item's.
+  Result<std::optional<Error>> patch_record(const storage::Operation& operation,
+                                            const storage::PatchPoint& point, Seq seq,
+                                            Planned& planned);
   Status plan_delete(const Shard& shard, const Overlay& overlay, const storage::DeleteOp& op,
                      Seq seq, Plan& plan);
+  // Of the candidates, those that are there and match.
+  template <typename Op>
+  Status plan_by_filter(const Shard& shard, const Overlay& overlay,
+                        const storage::Operation& operation, const Op& op, Seq seq, Plan& plan);
   Result<Plan> make_plan(const Shard& shard, const Overlay& overlay,
                          const storage::Operation& operation, Seq seq);
-  void emit_plan(const Shard& shard, Overlay& overlay, const Plan& plan);
+  std::vector<PointEffect> emit_plan(const Shard& shard, Overlay& overlay, Plan& plan);
   Result<std::optional<Applied>> find_idempotent(const Shard& shard,
                                                  const storage::OpIdempotency& key,
                                                  std::int64_t time_us);
@@ -112,11 +126,5 @@ struct LogEntry {
 };
 // Errors: kCorruption.
 [[nodiscard]] Result<LogEntry> read_log_entry(std::string_view value);
-
-// `current` (an object) without the members named in `erase`, with those of `set` added or replaced
-// in place. Errors: kCorruption when `current` is no object.
-[[nodiscard]] Result<std::string> merge_payload(std::string_view current,
-                                                const std::vector<std::string>& erase,
-                                                std::string_view set);
 
 }  // namespace quipu::engine

@@ -64,6 +64,10 @@ CatalogueChange judge_create(const Catalogue& catalogue, CatalogueCounters count
   record.name = op.name;
   record.config = std::move(config);
   record.created_us = time_us;
+  for (WordsConfig& words : record.config.words) words.view_id = record.next_view_id++;
+  for (PayloadIndexConfig& index : record.config.payload_indexes) {
+    index.view_id = record.next_view_id++;
+  }
   for (std::uint32_t i = 0; i < record.config.shard_count; ++i) {
     record.shards.emplace_back(change.counters.next_shard++);
   }
@@ -147,8 +151,12 @@ Result<CatalogueChange> judge_catalogue_operation(const Catalogue& catalogue,
       return change;
     }
     CollectionRecord record = found.value()->record;
-    if (patch.durability) record.config.durability = *patch.durability;
-    if (patch.tail_vectors_max) record.config.tail_vectors_max = *patch.tail_vectors_max;
+    auto changed = apply_collection_patch(record.config, patch, record.next_view_id);
+    if (!changed.ok()) {
+      change.refused = changed.error();
+      return change;
+    }
+    record.config = std::move(changed).value();
     change.put = std::move(record);
     return change;
   }

@@ -186,7 +186,7 @@ void Committer::commit_points(std::vector<Entry> group) {
     if (results[i].value().refused) {
       refused_.add();
     } else {
-      write.shard->apply_to_views(write.operation, results[i].value().seq);
+      write.shard->apply_to_views(results[i].value().effects, results[i].value().seq);
     }
     if (std::find(touched.begin(), touched.end(), write.shard) == touched.end()) {
       touched.push_back(write.shard);
@@ -258,8 +258,12 @@ Result<std::shared_ptr<const Collection>> Committer::apply_catalogue(const Catal
     }
   }
   // Made before the write, so that a collection which cannot be opened is never recorded.
+  std::shared_ptr<const Schema> schema;
+  if (change.put) {
+    QUIPU_TRY(schema, make_schema(change.put->config));
+  }
   if (change.put && before == nullptr) {
-    QUIPU_TRY(shards, hooks_.make_shards(*change.put));
+    QUIPU_TRY(shards, hooks_.make_shards(*change.put, schema));
   }
   const std::unique_ptr<KvBatch> batch = kv_.make_batch();
   ShardMeta system = system_;
@@ -280,15 +284,23 @@ Result<std::shared_ptr<const Collection>> Committer::apply_catalogue(const Catal
     hooks_.dropped(*earlier);
     return std::shared_ptr<const Collection>();
   }
+  return put_collection(*change.put, std::move(schema), before, std::move(shards));
+}
+
+std::shared_ptr<const Collection> Committer::put_collection(
+    const CollectionRecord& record, std::shared_ptr<const Schema> schema, const Collection* before,
+    std::vector<std::shared_ptr<Shard>> fresh) {
   auto collection = std::make_shared<Collection>();
-  collection->record = *change.put;
-  collection->shards = before != nullptr ? before->shards : std::move(shards);
-  if (before == nullptr) {
-    const std::shared_ptr<const KvSnapshot> snapshot = kv_.snapshot();
-    for (const std::shared_ptr<Shard>& shard : collection->shards) shard->publish(snapshot);
+  collection->record = record;
+  collection->shards = before != nullptr ? before->shards : std::move(fresh);
+  const std::shared_ptr<const KvSnapshot> snapshot = kv_.snapshot();
+  for (const std::shared_ptr<Shard>& shard : collection->shards) {
+    if (before != nullptr) shard->set_schema(schema);
+    shard->publish(snapshot);
   }
   catalogue_.put(collection);
-  return std::shared_ptr<const Collection>(std::move(collection));
+  if (before != nullptr) hooks_.schema_changed(collection->shards);
+  return collection;
 }
 
 Committer::QueueStatus Committer::status() const {

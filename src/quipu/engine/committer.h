@@ -57,7 +57,11 @@ class Committer {
   struct Hooks {
     std::function<void(const std::vector<std::shared_ptr<Shard>>&)> committed;
     // Makes the shards of a new collection, ready to be published.
-    std::function<Result<std::vector<std::shared_ptr<Shard>>>(const CollectionRecord&)> make_shards;
+    std::function<Result<std::vector<std::shared_ptr<Shard>>>(const CollectionRecord&,
+                                                              std::shared_ptr<const Schema>)>
+        make_shards;
+    // The shards of a collection have another schema: some of its views are to be loaded.
+    std::function<void(const std::vector<std::shared_ptr<Shard>>&)> schema_changed;
     std::function<void(const Collection&)> dropped;
   };
   // Borrows all of them.
@@ -103,6 +107,10 @@ class Committer {
   void answer(std::vector<Entry>& group, std::vector<Result<Applied>>& results);
   void commit_catalogue(CatalogueWrite write);
   Result<std::shared_ptr<const Collection>> apply_catalogue(const CatalogueWrite& write);
+  std::shared_ptr<const Collection> put_collection(const CollectionRecord& record,
+                                                   std::shared_ptr<const Schema> schema,
+                                                   const Collection* before,
+                                                   std::vector<std::shared_ptr<Shard>> fresh);
   Status write_batch(KvBatch& batch, bool sync);
   void set_read_only(const Error* error);
 

@@ -12,6 +12,7 @@
 #include "quipu/base/format.h"
 #include "quipu/base/limits.h"
 #include "quipu/engine/engine_state.h"
+#include "quipu/query/filter/payload_path.h"
 #include "quipu/storage/keys.h"
 
 namespace quipu {
@@ -62,6 +63,89 @@ Result<SeqToken> parse_seq_token(std::string_view text) {
   return token;
 }
 
+namespace {
+
+void add_dense_status(const index::DenseStats& stats, VectorStatus& status) {
+  status.live += stats.live_rows;
+  status.tail += stats.tail_rows;
+  status.linked += stats.linked_rows;
+  status.closed += stats.closed_rows;
+  status.memory_bytes += stats.bytes_used;
+  status.mapped_bytes += stats.bytes_mapped;
+}
+
+void add_sparse_status(const index::SparseStats& stats, VectorStatus& status) {
+  status.live += stats.live_rows;
+  status.linked += stats.live_rows;
+  status.closed += stats.closed_rows;
+  status.memory_bytes += stats.bytes_used;
+}
+
+std::string_view kind_name(VectorKind kind) {
+  switch (kind) {
+    case VectorKind::kDense: return "dense";
+    case VectorKind::kSparse: return "sparse";
+    case VectorKind::kMulti: return "multi";
+  }
+  return "dense";
+}
+
+VectorStatus fresh_status(const Schema& schema, const ViewRef& view) {
+  VectorStatus status;
+  status.state = "ready";
+  switch (view.kind) {
+    case ViewKind::kVector:
+      status.name = schema.vectors[view.index].name;
+      status.kind = kind_name(schema.vectors[view.index].kind);
+      break;
+    case ViewKind::kWords:
+      status.name = schema.words[view.index].config.name;
+      status.kind = "words";
+      break;
+    case ViewKind::kPayload:
+      status.name = schema.payload[view.index].config.key;
+      status.kind = "payload";
+      break;
+  }
+  return status;
+}
+
+void add_payload_status(const index::PayloadStats& stats, VectorStatus& status) {
+  status.live += stats.points;
+  status.linked += stats.points;
+  status.closed += stats.closed_rows;
+  status.memory_bytes += stats.bytes_used;
+}
+
+// Adds one shard's views to those of the shards before. A shard may still be of another schema.
+void add_view_status(const ViewSet& views, std::vector<VectorStatus>& statuses) {
+  std::vector<ViewRef> refs;
+  for (std::size_t i = 0; i < views.schema->vectors.size(); ++i) {
+    refs.push_back({ViewKind::kVector, i});  // multivectors too, which have no view
+  }
+  for (const ViewRef& view : all_views(*views.schema)) {
+    if (view.kind != ViewKind::kVector) refs.push_back(view);
+  }
+  for (const ViewRef& view : refs) {
+    VectorStatus fresh = fresh_status(*views.schema, view);
+    auto found = std::find_if(statuses.begin(), statuses.end(), [&fresh](const auto& status) {
+      return status.name == fresh.name && status.kind == fresh.kind;
+    });
+    if (found == statuses.end()) found = statuses.insert(statuses.end(), std::move(fresh));
+    if (views.missing(view)) {
+      found->state = "loading";
+    } else if (view.kind == ViewKind::kPayload) {
+      add_payload_status(views.payload[view.index]->stats(), *found);
+    } else if (const auto sparse = views.sparse_of(view)) {
+      add_sparse_status(sparse->stats(), *found);
+    } else if (view.kind == ViewKind::kVector && views.dense[view.index] != nullptr) {
+      add_dense_status(views.dense[view.index]->stats(), *found);
+    }
+  }
+}
+
+}  // namespace
+
 CollectionInfo describe(const Collection& collection) {
   CollectionInfo info;
   info.tenant = collection.record.tenant;
@@ -70,29 +154,12 @@ CollectionInfo describe(const Collection& collection) {
   info.config = collection.record.config;
   info.created_us = collection.record.created_us;
   SeqToken token;
-  for (const VectorConfig& vector : collection.record.config.vectors) {
-    info.vectors.push_back({.name = vector.name, .state = "ready"});
-  }
   for (const std::shared_ptr<Shard>& shard : collection.shards) {
     const std::shared_ptr<const Moment> moment = shard->moment();
     token.moments.emplace_back(shard->id(), moment->applied);
     info.points += moment->points;
     info.log_operations += shard->log_operations.load();
-    for (std::size_t i = 0; i < info.vectors.size(); ++i) {
-      VectorStatus& status = info.vectors[i];
-      const auto& index = moment->views->dense[i];
-      if (index == nullptr) {
-        status.state = "loading";
-        continue;
-      }
-      const index::DenseStats stats = index->stats();
-      status.live += stats.live_rows;
-      status.tail += stats.tail_rows;
-      status.linked += stats.linked_rows;
-      status.closed += stats.closed_rows;
-      status.memory_bytes += stats.bytes_used;
-      status.mapped_bytes += stats.bytes_mapped;
-    }
+    add_view_status(*moment->views, info.vectors);
   }
   std::sort(token.moments.begin(), token.moments.end());
   info.seq = format_seq_token(token);
@@ -151,6 +218,7 @@ Result<CollectionInfo> Engine::create_collection(std::string_view tenant, std::s
   QUIPU_TRY_OK(engine::validate_name("collection", name));
   QUIPU_TRY_OK(engine::fill_dimensions(*state_, config));
   QUIPU_TRY_OK(engine::validate_collection_config(config));
+  QUIPU_TRY_OK(engine::make_canonical(config));
   QUIPU_TRY(const std::shared_ptr<const Collection> made,
             engine::run_catalogue_operation(
                 *state_,
@@ -164,15 +232,28 @@ Result<CollectionInfo> Engine::update_collection(std::string_view tenant, std::s
                                                  const CollectionPatch& patch) {
   QUIPU_TRY_OK(state_->check_open());
   QUIPU_TRY(const std::shared_ptr<const Collection> before, state_->catalogue.find(tenant, name));
-  CollectionConfig config = before->record.config;
-  if (patch.tail_vectors_max) config.tail_vectors_max = *patch.tail_vectors_max;
+  // What apply will judge again: refused early, with the same words.
+  CollectionConfig added;
+  added.words = patch.add_words;
+  added.payload_indexes = patch.add_payload_indexes;
+  QUIPU_TRY_OK(engine::make_canonical(added));
+  CollectionPatch canonical = patch;
+  canonical.add_words = std::move(added.words);
+  canonical.add_payload_indexes = std::move(added.payload_indexes);
+  for (std::string& key : canonical.drop_payload_indexes) {
+    const auto path = query::PayloadPath::parse(key);
+    if (path.ok()) key = path.value().to_string();
+  }
+  std::uint32_t view_id = before->record.next_view_id;
+  QUIPU_TRY(const CollectionConfig config,
+            engine::apply_collection_patch(before->record.config, canonical, view_id));
   QUIPU_TRY_OK(engine::validate_collection_config(config));
-  QUIPU_TRY(
-      const std::shared_ptr<const Collection> after,
-      engine::run_catalogue_operation(
-          *state_, storage::UpdateCollectionOp{.tenant = std::string(tenant),
-                                               .name = std::string(name),
-                                               .patch = engine::encode_collection_patch(patch)}));
+  QUIPU_TRY(const std::shared_ptr<const Collection> after,
+            engine::run_catalogue_operation(
+                *state_,
+                storage::UpdateCollectionOp{.tenant = std::string(tenant),
+                                            .name = std::string(name),
+                                            .patch = engine::encode_collection_patch(canonical)}));
   return engine::describe(*after);
 }
 
@@ -210,10 +291,11 @@ Status Engine::wait_linked(std::string_view tenant, std::string_view name,
       const EpochDomain::Guard guard = state_->epochs.pin();
       const std::shared_ptr<const engine::Moment> moment = shard->moment();
       bool ready = true;
+      for (const engine::ViewRef& view : engine::all_views(*moment->views->schema)) {
+        ready = ready && !moment->views->missing(view);  // still loading
+      }
       for (const auto& index : moment->views->dense) {
-        if (index == nullptr) {
-          ready = false;  // still loading
-        } else if (index->options().graph && index->stats().tail_rows > 0) {
+        if (index != nullptr && index->options().graph && index->stats().tail_rows > 0) {
           ready = false;
           // Helps, instead of only waiting for the background to do it.
           index->link(64);

@@ -49,6 +49,7 @@ struct Engine::State {
   // open.cpp
   Status open_folder(const EngineEnvironment& environment);
   Status open_collections();
+  [[nodiscard]] engine::Committer::Hooks committer_hooks();
 
   // write_path.cpp
   template <typename Request>
@@ -67,10 +68,9 @@ struct Engine::State {
   };
   Result<Reading> begin_read(std::string_view tenant, std::string_view collection,
                              const ReadParams& params);
-  Result<std::optional<Point>> read_point(const Reading& reading, const PointId& id,
-                                          const Select& select);
-  Result<std::vector<NamedVector>> read_vectors(const Reading& reading, std::size_t shard_index,
-                                                const PointId& id, std::uint16_t mask);
+  // query_api.cpp
+  Result<ScrollPage> scroll_ordered(std::string_view tenant, std::string_view collection,
+                                    const ScrollRequest& request);
 
   [[nodiscard]] Status check_open() const;
 };

@@ -302,8 +302,10 @@ TEST_F(EngineTest, CollectionsAreCheckedCreatedUpdatedAndDropped) {
                "shard_count is 65");
   expect_error(create_with("x y", {.dim = 3}), ErrorCode::kInvalidArgument, "invalid_name",
                "'x y'");
-  expect_error(engine_->create_collection(kTenant, "x", {}), ErrorCode::kInvalidArgument,
-               "out_of_range", "vectors count");
+  CollectionConfig many;
+  many.vectors.resize(17, {.dim = 3});
+  expect_error(engine_->create_collection(kTenant, "x", many), ErrorCode::kInvalidArgument,
+               "out_of_range", "vectors count is 17");
   create();
   expect_error(create_with(kName, {.dim = 3}), ErrorCode::kAlreadyExists, "collection_exists",
                "'notes'");

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -201,6 +202,75 @@ TEST_P(FilterTest, GivesWhatJudgingEveryPointGives) {
       check(random_.filter());
       if (HasFatalFailure()) return;
     }
+  }
+}
+
+// The same while payload indexes come, go and are being made, and views are written and opened.
+TEST_P(FilterTest, PayloadIndexesNeverChangeAnAnswer) {
+  open();
+  create();
+  std::set<std::string> indexed;
+  for (int round = 0; round < 16; ++round) {
+    write_some();
+    const std::string key = random_.key();
+    CollectionPatch patch;
+    if (indexed.contains(key) && rng_.below(2) == 0) {
+      patch.drop_payload_indexes = {key};
+      indexed.erase(key);
+    } else {
+      // Words of a text index mean something else, which query/ tests.
+      const auto kind = static_cast<PayloadIndexKind>(rng_.below(7));
+      patch.add_payload_indexes = {{.key = key, .kind = kind}};
+      indexed.insert(key);
+    }
+    ASSERT_EQ(why_not(engine_->update_collection(kTenant, kName, patch)), "");
+    if (rng_.below(4) == 0) {
+      ASSERT_EQ(why_not(engine_->checkpoint()), "");
+    }
+    if (rng_.below(4) == 0) open();
+    if (rng_.below(2) == 0) {
+      ASSERT_EQ(why_not(engine_->wait_linked(kTenant, kName, std::chrono::seconds(20))), "");
+    }
+    for (int i = 0; i < 10; ++i) {
+      check(random_.filter());
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+TEST_P(FilterTest, AnIndexSparesReading) {
+  open();
+  create();
+  UpsertRequest request;
+  for (std::uint64_t id = 0; id < 2'000; ++id) {
+    request.points.push_back({.id = PointId::number(id),
+                              .vectors = {{"", draw_vector()}},
+                              .payload = id % 10 == 0 ? R"({"a":"x"})" : R"({"a":"y"})"});
+  }
+  ASSERT_EQ(why_not(engine_->upsert(kTenant, kName, std::move(request))), "");
+  Filter filter;
+  filter.must.push_back({FieldCondition{"a", MatchValue{"x"}}});
+  const auto explained = [&] {
+    const auto result = engine_->search(
+        kTenant, kName, {.vector = draw_vector(), .k = 5, .filter = filter, .explain = true});
+    EXPECT_EQ(why_not(result), "");
+    return *result.value().explain;
+  };
+  EXPECT_EQ(explained().filter_judged, 2'000U);
+  EXPECT_EQ(explained().filter_keys_without_index, std::vector<std::string>{"a"});
+  CollectionPatch patch;
+  patch.add_payload_indexes = {{.key = "a", .kind = PayloadIndexKind::kKeyword}};
+  ASSERT_EQ(why_not(engine_->update_collection(kTenant, kName, patch)), "");
+  ASSERT_EQ(why_not(engine_->wait_linked(kTenant, kName, std::chrono::seconds(20))), "");
+  for (const bool reopened : {false, true}) {
+    if (reopened) {
+      ASSERT_EQ(why_not(engine_->checkpoint()), "");
+      open();
+    }
+    EXPECT_EQ(explained().filter_judged, 0U);
+    EXPECT_EQ(explained().filter_matched, 200U);
+    EXPECT_TRUE(explained().filter_keys_without_index.empty());
+    EXPECT_EQ(engine_->count(kTenant, kName, {.filter = filter, .params = {}}).value(), 200U);
   }
 }
 

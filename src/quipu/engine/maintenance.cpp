@@ -143,6 +143,7 @@ void Maintenance::tick(std::chrono::steady_clock::time_point) {
     if (shard == nullptr || shard->dropped.load()) return true;
     schedule_link(shard);
     schedule_consolidation(shard);
+    schedule_merge(shard);
     return shard->closed_rows() == 0 && shard->tail_rows() == 0;
   });
 }
@@ -153,7 +154,9 @@ void Maintenance::advance_grace() {
     if (!grace_->over.load()) return;
     for (const auto& [weak, seq] : grace_->shards) {
       const std::shared_ptr<Shard> shard = weak.lock();
-      if (shard != nullptr) shard->horizon.store(std::max(shard->horizon.load(), seq.value()));
+      if (shard == nullptr) continue;
+      shard->horizon.store(std::max(shard->horizon.load(), seq.value()));
+      schedule_merge(shard);  // more rows may be left out now
     }
     for (const ShardId shard : grace_->dropped) submit([this, shard] { reclaim_task(shard); });
     grace_ = nullptr;
@@ -192,7 +195,8 @@ void Maintenance::link_task(const std::shared_ptr<Shard>& shard) {
     std::size_t linked = 0;
     {
       const EpochDomain::Guard guard = parts_.epochs.pin();
-      for (const auto& index : shard->moment()->views->dense) {
+      const std::shared_ptr<const ViewSet> views = shard->moment()->views;  // keeps the list
+      for (const auto& index : views->dense) {
         if (index != nullptr) linked += index->link(kLinkRows);
       }
     }
@@ -227,6 +231,41 @@ void Maintenance::consolidate_task(const std::shared_ptr<Shard>& shard) {
     }
   }
   shard->consolidating.store(false);
+}
+
+void Maintenance::schedule_merge(const std::shared_ptr<Shard>& shard) {
+  if (stopping_.load() || !shard->merge_wanted.load()) return;
+  if (shard->merging.exchange(true)) return;
+  shard->merge_wanted.store(false);
+  if (!pool_->submit([this, shard] { merge_task(shard); }).ok()) {
+    shard->merge_wanted.store(true);
+    shard->merging.store(false);
+  }
+}
+
+void Maintenance::merge_task(const std::shared_ptr<Shard>& shard) {
+  bool merged = false;
+  {
+    const EpochDomain::Guard guard = parts_.epochs.pin();
+    const std::shared_ptr<const ViewSet> views = shard->moment()->views;
+    const auto merge_all = [&](const auto& index) {
+      while (index != nullptr && !stopping_.load() && !shard->dropped.load()) {
+        if (index->merge(Seq(shard->horizon.load())) == 0) break;
+        merged = true;
+      }
+    };
+    for (const auto& index : views->sparse) merge_all(index);
+    for (const auto& index : views->words) merge_all(index);
+    for (const auto& index : views->payload) merge_all(index);
+  }
+  // A moment of the merged segments, so that what they replace can go.
+  if (merged && !stopping_.load()) {
+    const Status published = committer_->run([&] {
+      if (!shard->dropped.load()) shard->publish(parts_.kv.snapshot());
+    });
+    static_cast<void>(published.ok());  // refused when closing only
+  }
+  shard->merging.store(false);
 }
 
 void Maintenance::schedule_checkpoints(bool interval_passed) {
@@ -297,102 +336,147 @@ Status Maintenance::cut_log(Shard& shard, Seq covers) {
 }
 
 void Maintenance::load_missing_views(const std::shared_ptr<Shard>& shard) {
-  for (std::size_t i = 0; i < shard->views->dense.size(); ++i) {
-    if (shard->views->dense[i] == nullptr) submit([this, shard, i] { load_task(shard, i); });
+  for (const ViewRef& view : all_views(*shard->views->schema)) {
+    if (!shard->views->missing(view) || shard->loading(view)) continue;
+    submit([this, shard, view] { load_task(shard, view); });
   }
 }
 
-void Maintenance::load_task(const std::shared_ptr<Shard>& shard, std::size_t vector_index) {
+void Maintenance::load_task(const std::shared_ptr<Shard>& shard, const ViewRef& view) {
   if (stopping_.load() || shard->dropped.load()) return;
-  auto made = index::DenseIndex::create(Shard::dense_options(shard->vectors()[vector_index]),
-                                        parts_.epochs);
-  QUIPU_ASSERT(made.ok());  // the options were checked when the collection was made
   std::shared_ptr<const KvSnapshot> snapshot;
+  std::shared_ptr<const Schema> schema;
   Seq at;
+  std::optional<Shard::LoadId> load;
   Status status = committer_->run([&] {
-    shard->begin_load(vector_index, std::move(made).value());
+    schema = shard->views->schema;
+    const std::vector<ViewRef> all = all_views(*schema);
+    const bool known = std::find(all.begin(), all.end(), view) != all.end();
+    if (!known || !shard->views->missing(view) || shard->loading(view)) return;
+    auto made = shard->make_view(view);
+    QUIPU_ASSERT(made.ok());  // the options were checked when the collection was made
+    load = shard->begin_load(view, std::move(made).value());
     snapshot = parts_.kv.snapshot();
     at = shard->meta.applied;
   });
-  if (status.ok()) status = load_rows(shard, vector_index, at, snapshot.get());
+  if (!load) return;  // closing, or another one is at it
+  if (view.kind == ViewKind::kVector) {
+    status = load_vectors(shard, *load, view.index, at, snapshot.get());
+  } else {
+    status = load_records(shard, *load, at, snapshot.get());
+  }
+  snapshot.reset();
   if (status.ok() && !stopping_.load()) {
     status = committer_->run([&] {
-      shard->finish_load(vector_index);
+      const std::optional<ViewRef> place = shard->finish_load(*load);
+      if (!place) return;
       shard->publish(parts_.kv.snapshot());
-      const auto& loaded = shard->views->dense[vector_index];
-      shard->tail_allowance.fetch_add(loaded->stats().tail_rows);
-      shard->changes_since_checkpoint.fetch_add(loaded->stats().live_rows);
+      shard->changes_since_checkpoint.fetch_add(shard->meta.points);
+      if (place->kind != ViewKind::kVector) return;
+      const auto& loaded = shard->views->dense[place->index];
+      if (loaded != nullptr) shard->tail_allowance.fetch_add(loaded->stats().tail_rows);
     });
   }
   if (!status.ok() && !stopping_.load()) {
     log_error("a view could not be rebuilt; storage scans go on answering",
               {{"shard", std::to_string(shard->id().value())}, {"error", status.error().message}});
+    static_cast<void>(committer_->run([&] { shard->cancel_load(*load); }).ok());
     return;
   }
-  const MutexLock lock(mutex_);
-  changed_.push_back(shard);
+  {
+    const MutexLock lock(mutex_);
+    changed_.push_back(shard);
+  }
+  // The schema may have changed meanwhile, and the place of a view with it.
+  static_cast<void>(committer_
+                        ->run([&] {
+                          if (shard->views->schema != schema) load_missing_views(shard);
+                        })
+                        .ok());
 }
 
-Status Maintenance::load_rows(const std::shared_ptr<Shard>& shard, std::size_t vector_index, Seq at,
-                              const KvSnapshot* snapshot) {
-  const storage::KeyRange range =
-      storage::vector_range(shard->id(), static_cast<std::uint16_t>(vector_index));
+Status Maintenance::load_vectors(const std::shared_ptr<Shard>& shard, Shard::LoadId load,
+                                 std::size_t index, Seq at, const KvSnapshot* snapshot) {
+  const auto vector_index = static_cast<std::uint16_t>(index);
+  const VectorConfig& config = shard->vectors()[index];
+  const storage::KeyRange range = storage::vector_range(shard->id(), vector_index);
   const std::unique_ptr<KvIterator> it = parts_.kv.iterate(
       Family::kVectors, {.begin = range.begin, .end = range.end, .fill_cache = false}, snapshot);
-  const std::size_t dim = shard->vectors()[vector_index].dim;
-  std::vector<std::pair<PointId, std::vector<float>>> rows;
+  std::vector<std::pair<PointId, storage::OpVector>> rows;
+  const auto hand_over = [&]() -> Status {
+    QUIPU_TRY_OK(committer_->run([&] {
+      for (const auto& [id, vector] : rows) shard->load_vector(load, id, vector, at);
+    }));
+    rows.clear();
+    return ok_status();
+  };
   for (it->seek(range.begin); it->valid() && !stopping_.load(); it->next()) {
     QUIPU_TRY(const storage::VectorKey key, storage::decode_vector_key(it->key()));
-    if (it->value().size() != dim * sizeof(float)) {
-      return Error{ErrorCode::kCorruption,
-                   format("a vector of shard {} does not decode", shard->id().value()),
-                   "damaged_record"};
-    }
-    std::vector<float> vector(dim);
-    std::memcpy(vector.data(), it->value().data(), it->value().size());
+    QUIPU_TRY(storage::OpVector vector, decode_vector(config, vector_index, it->value()));
     rows.emplace_back(key.id, std::move(vector));
-    if (rows.size() == kLoadBatchRows) {
-      QUIPU_TRY_OK(load_batch(shard, vector_index, at, rows));
-    }
+    if (rows.size() == kLoadBatchRows) QUIPU_TRY_OK(hand_over());
   }
   QUIPU_TRY_OK(it->status());
-  return load_batch(shard, vector_index, at, rows);
+  return hand_over();
 }
 
-Status Maintenance::load_batch(const std::shared_ptr<Shard>& shard, std::size_t vector_index,
-                               Seq at, std::vector<std::pair<PointId, std::vector<float>>>& rows) {
-  QUIPU_TRY_OK(committer_->run([&] {
-    for (const auto& [id, vector] : rows) shard->load_row(vector_index, id, vector, at);
-  }));
-  rows.clear();
-  return ok_status();
+Status Maintenance::load_records(const std::shared_ptr<Shard>& shard, Shard::LoadId load, Seq at,
+                                 const KvSnapshot* snapshot) {
+  const storage::KeyRange range = storage::shard_range(shard->id());
+  const std::unique_ptr<KvIterator> it = parts_.kv.iterate(
+      Family::kPoints, {.begin = range.begin, .end = range.end, .fill_cache = false}, snapshot);
+  std::vector<std::pair<PointId, PointRecord>> rows;
+  const auto hand_over = [&]() -> Status {
+    QUIPU_TRY_OK(committer_->run([&] {
+      for (const auto& [id, record] : rows) shard->load_record(load, id, record, at);
+    }));
+    rows.clear();
+    return ok_status();
+  };
+  for (it->seek(range.begin); it->valid() && !stopping_.load(); it->next()) {
+    QUIPU_TRY(const storage::PointKey key, storage::decode_point_key(it->key()));
+    QUIPU_TRY(PointRecord record, decode_point_record(it->value()));
+    rows.emplace_back(key.id, std::move(record));
+    if (rows.size() == kLoadBatchRows) QUIPU_TRY_OK(hand_over());
+  }
+  QUIPU_TRY_OK(it->status());
+  return hand_over();
 }
 
 void Maintenance::verify_views(const std::shared_ptr<Shard>& shard) {
-  for (std::size_t i = 0; i < shard->views->dense.size(); ++i) {
-    if (shard->views->dense[i] == nullptr || shard->checkpoint_covers.load() == 0) continue;
-    submit([this, shard, i] { verify_task(shard, i); });
+  for (const ViewRef& view : all_views(*shard->views->schema)) {
+    if (shard->views->missing(view) || shard->checkpoint_covers.load() == 0) continue;
+    submit([this, shard, view] { verify_task(shard, view); });
   }
 }
 
-void Maintenance::verify_task(const std::shared_ptr<Shard>& shard, std::size_t vector_index) {
+void Maintenance::verify_task(const std::shared_ptr<Shard>& shard, const ViewRef& view) {
   if (stopping_.load() || shard->dropped.load()) return;
   Status verified = ok_status();
+  std::shared_ptr<const ViewSet> looked_at;
   {
     const EpochDomain::Guard guard = parts_.epochs.pin();
-    const auto& index = shard->moment()->views->dense[vector_index];
-    if (index != nullptr) verified = index->verify();
+    looked_at = shard->moment()->views;
+    const std::vector<ViewRef> all = all_views(*looked_at->schema);
+    if (std::find(all.begin(), all.end(), view) == all.end()) return;
+    if (view.kind == ViewKind::kPayload) {
+      const auto& payload = looked_at->payload[view.index];
+      if (payload != nullptr) verified = payload->verify();
+    } else if (const auto sparse = looked_at->sparse_of(view)) {
+      verified = sparse->verify();
+    } else if (view.kind == ViewKind::kVector && looked_at->dense[view.index] != nullptr) {
+      verified = looked_at->dense[view.index]->verify();
+    }
   }
   if (verified.ok()) return;
   log_error("a mapped view is damaged; it is dropped and rebuilt from the state",
             {{"shard", std::to_string(shard->id().value())}, {"error", verified.error().message}});
   const Status removed = committer_->run([&] {
-    auto without = std::make_shared<ViewSet>(*shard->views);
-    without->dense[vector_index] = nullptr;
-    shard->views = std::move(without);
+    if (shard->views->schema != looked_at->schema) return;  // its place is another's now
+    shard->views = shard->views->without(view);
     shard->publish(parts_.kv.snapshot());
   });
-  if (removed.ok()) load_task(shard, vector_index);
+  if (removed.ok()) load_task(shard, view);
 }
 
 void Maintenance::reclaim_task(ShardId shard) {

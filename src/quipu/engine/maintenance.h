@@ -98,15 +98,18 @@ class Maintenance {
   void link_task(const std::shared_ptr<Shard>& shard);
   void schedule_consolidation(const std::shared_ptr<Shard>& shard);
   void consolidate_task(const std::shared_ptr<Shard>& shard);
+  void schedule_merge(const std::shared_ptr<Shard>& shard);
+  void merge_task(const std::shared_ptr<Shard>& shard);
   void schedule_checkpoints(bool interval_passed);
   Status write_checkpoint(const std::shared_ptr<Shard>& shard);
   Status cut_log(Shard& shard, Seq covers);
-  void load_task(const std::shared_ptr<Shard>& shard, std::size_t vector_index);
-  Status load_rows(const std::shared_ptr<Shard>& shard, std::size_t vector_index, Seq at,
-                   const KvSnapshot* snapshot);
-  Status load_batch(const std::shared_ptr<Shard>& shard, std::size_t vector_index, Seq at,
-                    std::vector<std::pair<PointId, std::vector<float>>>& rows);
-  void verify_task(const std::shared_ptr<Shard>& shard, std::size_t vector_index);
+  void load_task(const std::shared_ptr<Shard>& shard, const ViewRef& view);
+  // Reads what the view is made of, as of the snapshot, and hands it to the committer in batches.
+  Status load_vectors(const std::shared_ptr<Shard>& shard, Shard::LoadId load, std::size_t index,
+                      Seq at, const KvSnapshot* snapshot);
+  Status load_records(const std::shared_ptr<Shard>& shard, Shard::LoadId load, Seq at,
+                      const KvSnapshot* snapshot);
+  void verify_task(const std::shared_ptr<Shard>& shard, const ViewRef& view);
   void reclaim_task(ShardId shard);
   void watch_memory();
   void submit(std::function<void()> task);

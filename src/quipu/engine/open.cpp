@@ -73,6 +73,27 @@ Status Engine::State::check_open() const {
   return Error{ErrorCode::kUnavailable, "the engine is closing", "closing"};
 }
 
+engine::Committer::Hooks Engine::State::committer_hooks() {
+  engine::Committer::Hooks hooks;
+  hooks.committed = [this](const auto& shards) { maintenance->changed(shards); };
+  hooks.dropped = [this](const Collection& collection) { maintenance->dropped(collection); };
+  hooks.make_shards = [this](const CollectionRecord& record,
+                             std::shared_ptr<const engine::Schema> schema)
+      -> Result<std::vector<std::shared_ptr<Shard>>> {
+    std::vector<std::shared_ptr<Shard>> shards;
+    for (const ShardId id : record.shards) {
+      auto shard = std::make_shared<Shard>(id, schema, epochs);
+      QUIPU_TRY_OK(shard->make_views());
+      shards.push_back(std::move(shard));
+    }
+    return shards;
+  };
+  hooks.schema_changed = [this](const auto& shards) {
+    for (const auto& shard : shards) maintenance->load_missing_views(shard);
+  };
+  return hooks;
+}
+
 Status Engine::State::open_folder(const EngineEnvironment& environment) {
   clock = environment.clock != nullptr ? environment.clock : &system_clock();
   fs = environment.file_system != nullptr ? environment.file_system : &posix_file_system();
@@ -120,24 +141,11 @@ Status Engine::State::open_folder(const EngineEnvironment& environment) {
                                    .memory_bytes_max = options.memory_bytes_max,
                                    .block_cache_bytes = options.block_cache_bytes,
                                    .embedding_cache_bytes = options.embedding_cache_bytes});
-  engine::Committer::Hooks hooks;
-  hooks.committed = [this](const auto& shards) { maintenance->changed(shards); };
-  hooks.dropped = [this](const Collection& collection) { maintenance->dropped(collection); };
-  hooks.make_shards =
-      [this](const CollectionRecord& record) -> Result<std::vector<std::shared_ptr<Shard>>> {
-    std::vector<std::shared_ptr<Shard>> shards;
-    for (const ShardId id : record.shards) {
-      auto shard = std::make_shared<Shard>(id, record.config.vectors, epochs);
-      QUIPU_TRY_OK(shard->make_views());
-      shards.push_back(std::move(shard));
-    }
-    return shards;
-  };
   committer = std::make_unique<engine::Committer>(
       *kv, catalogue, *clock, *metrics,
       engine::Committer::Options{.queue_operations_max = options.write_queue_operations_max,
                                  .queue_bytes_max = options.write_queue_bytes_max},
-      std::move(hooks));
+      committer_hooks());
   return open_collections();
 }
 

@@ -1,7 +1,8 @@
 // Filters over the stored points of one shard, as of one moment.
 //
-// Every point that could match is read from the moment's snapshot and judged by its own payload, so
-// the answer is exact whatever is indexed. Where the filter lists ids, only these are read.
+// Payload indexes tell which points match and which may; these are read from the moment's snapshot
+// and judged by their own payload, so the answer is exact whatever is indexed. Without an index
+// that helps, every point is read; where the filter lists ids, only these.
 //
 // Threads: any; the caller holds a guard of the epoch domain, taken before the moment.
 #pragma once
@@ -9,7 +10,9 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <unordered_set>
 #include <vector>
@@ -28,18 +31,24 @@ namespace quipu::engine {
 
 class PointFilter {
  public:
-  // `vectors`: the collection's, borrowed. Errors: those of query::CompiledFilter::compile().
+  // `vectors`: the collection's, borrowed. `schema`: whose text indexes say what words are; null:
+  // as without an index. It outlives the result. Errors: those of query::CompiledFilter::compile().
   [[nodiscard]] static Result<PointFilter> compile(const Filter& filter,
-                                                   std::span<const VectorConfig> vectors);
+                                                   std::span<const VectorConfig> vectors,
+                                                   const Schema* schema = nullptr);
   // `record` is an encoded PointRecord. Errors: kCorruption.
   [[nodiscard]] Result<bool> matches(const PointId& id, std::string_view record) const;
   [[nodiscard]] const query::CompiledFilter& compiled() const noexcept { return filter_; }
+  // Whether the filter means by words what this field's index means.
+  [[nodiscard]] bool agrees_with(const PayloadField& field) const;
 
  private:
-  PointFilter(query::CompiledFilter filter, std::span<const VectorConfig> vectors)
-      : filter_(std::move(filter)), vectors_(vectors) {}
+  PointFilter(query::CompiledFilter filter, std::span<const VectorConfig> vectors,
+              const Schema* schema)
+      : filter_(std::move(filter)), vectors_(vectors), schema_(schema) {}
   query::CompiledFilter filter_;
   std::span<const VectorConfig> vectors_;
+  const Schema* schema_;
 };
 
 // What is read, and until when.
@@ -51,20 +60,45 @@ struct FilterScope {
   std::chrono::steady_clock::time_point deadline;
 };
 
-// Calls `visit` with the id and the record of each matching point, by ascending id, until it says
-// no. Returns how many points were judged. Errors: kDeadlineExceeded, kCorruption, kIo, and those
-// of `visit`.
 using MatchVisitor = std::function<Result<bool>(const PointId& id, std::string_view record)>;
-[[nodiscard]] Result<std::uint64_t> for_each_match(const FilterScope& scope,
-                                                   const PointFilter& filter,
+// Calls `visit` with the id and the record of each point of the shard, by ascending id, until it
+// says no. Returns how many were read. Errors: kDeadlineExceeded, kCorruption, kIo, and those of
+// `visit`.
+[[nodiscard]] Result<std::uint64_t> for_each_point(const FilterScope& scope,
                                                    const MatchVisitor& visit);
 
-// The points of one shard that match.
-struct Matches {
-  std::unordered_set<PointId> ids;
-  std::uint64_t judged = 0;
+// The points of one shard that match: as slots where payload indexes told them, else as ids.
+// Threads: one.
+class Matches {
+ public:
+  // What the slots name; borrowed.
+  explicit Matches(const Shard& shard) : shard_(&shard) {}
+  [[nodiscard]] std::uint64_t count() const;
+  // Each once.
+  [[nodiscard]] const std::unordered_set<PointId>& ids() const;
+  [[nodiscard]] std::vector<PointId> sorted_ids() const;
+  [[nodiscard]] bool contains(const PointId& id) const { return ids().contains(id); }
+  // Null when they are known as ids only.
+  [[nodiscard]] const index::SlotBitmap* slots() const { return slots_ ? &*slots_ : nullptr; }
+
+  std::uint64_t judged = 0;  // payloads that were read and judged
+  // Keys of conditions that no index answered, ascending.
+  std::vector<std::string> keys_without_index;
+
+ private:
+  friend class MatchFinder;
+  const Shard* shard_;
+  std::optional<index::SlotBitmap> slots_;
+  mutable std::optional<std::unordered_set<PointId>> ids_;
 };
+// Errors: as for_each_point().
 [[nodiscard]] Result<Matches> find_matches(const FilterScope& scope, const PointFilter& filter);
+// The same, but nothing when payload indexes do not help and every point would have to be read.
+[[nodiscard]] Result<std::optional<Matches>> find_indexed_matches(const FilterScope& scope,
+                                                                  const PointFilter& filter);
+// Reads the records of the matches and calls `visit` as for_each_point() does.
+[[nodiscard]] Status for_each_match(const FilterScope& scope, const Matches& matches,
+                                    const MatchVisitor& visit);
 // The slots of those that have a row in the view.
 [[nodiscard]] index::SlotBitmap slots_of(const Matches& matches, const FilterScope& scope,
                                          const index::DenseIndex& view);

@@ -1,7 +1,11 @@
 #include "quipu/engine/records.h"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
 #include <set>
+#include <utility>
 
 #include "quipu/base/bytes.h"
 #include "quipu/base/format.h"
@@ -13,7 +17,7 @@ namespace {
 // Each record begins with its own format number, so that a later release can tell them apart.
 constexpr std::uint8_t kPointFormat = 1;
 constexpr std::uint8_t kShardFormat = 1;
-constexpr std::uint8_t kCollectionFormat = 1;
+constexpr std::uint8_t kCollectionFormat = 2;  // 1: dense vectors only
 constexpr std::uint8_t kIdempotencyFormat = 1;
 
 constexpr std::uint8_t kHasText = 1;
@@ -68,6 +72,79 @@ PointId read_id(ByteReader& in) {
   return uuid ? PointId::uuid(high, low) : PointId::number(low);
 }
 
+void write_words(ByteWriter& out, const std::vector<WordsConfig>& fields) {
+  out.varint(fields.size());
+  for (const WordsConfig& words : fields) {
+    out.sized(words.name);
+    out.sized(words.source);
+    out.sized(words.analyzer);
+    out.u64(std::bit_cast<std::uint64_t>(words.k1));
+    out.u64(std::bit_cast<std::uint64_t>(words.b));
+    out.u32(words.view_id);
+  }
+}
+
+std::vector<WordsConfig> read_words(ByteReader& in) {
+  std::vector<WordsConfig> fields;
+  const std::uint64_t count = in.varint();
+  if (count > limits::kWordsFieldsMax) in.fail();
+  for (std::uint64_t i = 0; in.ok() && i < count; ++i) {
+    WordsConfig& words = fields.emplace_back();
+    words.name = std::string(in.sized());
+    words.source = std::string(in.sized());
+    words.analyzer = std::string(in.sized());
+    words.k1 = std::bit_cast<double>(in.u64());
+    words.b = std::bit_cast<double>(in.u64());
+    words.view_id = in.u32();
+  }
+  return fields;
+}
+
+void write_payload_indexes(ByteWriter& out, const std::vector<PayloadIndexConfig>& indexes) {
+  out.varint(indexes.size());
+  for (const PayloadIndexConfig& index : indexes) {
+    out.sized(index.key);
+    out.u8(static_cast<std::uint8_t>(index.kind));
+    out.sized(index.options);
+    out.u32(index.view_id);
+  }
+}
+
+std::vector<PayloadIndexConfig> read_payload_indexes(ByteReader& in) {
+  std::vector<PayloadIndexConfig> indexes;
+  const std::uint64_t count = in.varint();
+  if (count > limits::kPayloadIndexesMax) in.fail();
+  for (std::uint64_t i = 0; in.ok() && i < count; ++i) {
+    PayloadIndexConfig& index = indexes.emplace_back();
+    index.key = std::string(in.sized());
+    index.kind = static_cast<PayloadIndexKind>(in.u8());
+    if (index.kind > PayloadIndexKind::kText) in.fail();
+    index.options = std::string(in.sized());
+    index.view_id = in.u32();
+  }
+  return indexes;
+}
+
+void write_names(ByteWriter& out, const std::vector<std::string>& names) {
+  out.varint(names.size());
+  for (const std::string& name : names) out.sized(name);
+}
+
+std::vector<std::string> read_names(ByteReader& in, std::size_t limit) {
+  std::vector<std::string> names;
+  const std::uint64_t count = in.varint();
+  if (count > limit) in.fail();
+  for (std::uint64_t i = 0; in.ok() && i < count; ++i) names.emplace_back(in.sized());
+  return names;
+}
+
+// The format number of a record that may be of an earlier release.
+std::uint8_t read_collection_format(ByteReader& in) {
+  const std::uint8_t number = in.u8();
+  if (number < 1 || number > kCollectionFormat) in.fail();
+  return number;
+}
+
 void write_config(ByteWriter& out, const CollectionConfig& config) {
   out.varint(config.vectors.size());
   for (const VectorConfig& vector : config.vectors) {
@@ -78,13 +155,17 @@ void write_config(ByteWriter& out, const CollectionConfig& config) {
     out.u8(static_cast<std::uint8_t>(vector.index));
     out.u32(vector.m);
     out.u32(vector.ef_construction);
+    out.u8(static_cast<std::uint8_t>(vector.kind));
+    out.u8(vector.idf ? 1 : 0);
   }
   out.u32(config.shard_count);
   out.u8(static_cast<std::uint8_t>(config.durability));
   out.u32(config.tail_vectors_max);
+  write_words(out, config.words);
+  write_payload_indexes(out, config.payload_indexes);
 }
 
-CollectionConfig read_config(ByteReader& in) {
+CollectionConfig read_config(ByteReader& in, std::uint8_t format_number) {
   CollectionConfig config;
   const std::uint64_t count = in.varint();
   if (count > limits::kVectorsPerCollectionMax) in.fail();
@@ -97,6 +178,11 @@ CollectionConfig read_config(ByteReader& in) {
     vector.index = static_cast<IndexKind>(in.u8());
     vector.m = in.u32();
     vector.ef_construction = in.u32();
+    if (format_number >= 2) {
+      vector.kind = static_cast<VectorKind>(in.u8());
+      vector.idf = in.u8() != 0;
+    }
+    if (vector.kind > VectorKind::kMulti) in.fail();
     if (vector.metric > Metric::kManhattan || vector.index > IndexKind::kFlat) in.fail();
     config.vectors.push_back(std::move(vector));
   }
@@ -104,6 +190,10 @@ CollectionConfig read_config(ByteReader& in) {
   config.durability = static_cast<Durability>(in.u8());
   if (config.durability > Durability::kAsync) in.fail();
   config.tail_vectors_max = in.u32();
+  if (format_number >= 2) {
+    config.words = read_words(in);
+    config.payload_indexes = read_payload_indexes(in);
+  }
   return config;
 }
 
@@ -114,18 +204,43 @@ Error out_of_range(std::string_view field, std::uint64_t value, std::uint64_t lo
                "out_of_range"};
 }
 
+bool is_field_name(std::string_view name) {
+  return name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '_' || c == '-';
+         });
+}
+
+Error bad_name(std::string_view field, std::string_view name, std::string_view what) {
+  return Error{
+      ErrorCode::kInvalidArgument,
+      format("{}.name is '{}'; it must be {} of [A-Za-z0-9_-]", field, name.substr(0, 80), what),
+      "invalid_name"};
+}
+
+Status validate_sparse(const VectorConfig& vector, const std::string& field) {
+  const auto refuse = [&field](std::string_view member) {
+    return Error{ErrorCode::kInvalidArgument,
+                 format("{}.{} is given; a sparse vector has none", field, member),
+                 "sparse_vector"};
+  };
+  if (vector.dim != 0) return refuse("dim");
+  if (!vector.model.empty()) return refuse("model");
+  return ok_status();
+}
+
 Status validate_vector(const VectorConfig& vector, std::size_t index) {
   const std::string field = format("vectors[{}]", index);
-  const bool name_ok =
-      vector.name.size() <= 64 && std::all_of(vector.name.begin(), vector.name.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '_' || c == '-';
-      });
-  if (!name_ok) {
+  if (!is_field_name(vector.name)) return bad_name(field, vector.name, "at most 64");
+  if (vector.idf && vector.kind != VectorKind::kSparse) {
     return Error{ErrorCode::kInvalidArgument,
-                 format("{}.name is '{}'; it must be at most 64 of [A-Za-z0-9_-]", field,
-                        vector.name.substr(0, 80)),
-                 "invalid_name"};
+                 format("{}.idf is given; only a sparse vector has it", field), "not_sparse"};
+  }
+  if (vector.kind == VectorKind::kSparse) return validate_sparse(vector, field);
+  if (vector.kind == VectorKind::kMulti && !vector.model.empty()) {
+    return Error{ErrorCode::kInvalidArgument,
+                 format("{}.model is '{}'; no model makes multivectors yet", field, vector.model),
+                 "model_kind"};
   }
   if (vector.dim < 1 || vector.dim > limits::kDimMax) {
     return out_of_range(field + ".dim", vector.dim, 1, limits::kDimMax);
@@ -136,6 +251,44 @@ Status validate_vector(const VectorConfig& vector, std::size_t index) {
   }
   if (vector.model.size() > limits::kNameBytesMax) {
     return out_of_range(field + ".model bytes", vector.model.size(), 0, limits::kNameBytesMax);
+  }
+  return ok_status();
+}
+
+Status validate_words(const WordsConfig& words, std::size_t index) {
+  const std::string field = format("words[{}]", index);
+  if (words.name.empty() || !is_field_name(words.name)) {
+    return bad_name(field, words.name, "1 to 64");
+  }
+  const auto within = [&field](std::string_view member, double value, double high) -> Status {
+    if (value >= 0 && value <= high) return ok_status();
+    return Error{ErrorCode::kInvalidArgument,
+                 format("{}.{} is {}; it must be from 0 to {}", field, member, value, high),
+                 "out_of_range"};
+  };
+  QUIPU_TRY_OK(within("k1", words.k1, 10));
+  return within("b", words.b, 1);
+}
+
+Status validate_names(const CollectionConfig& config) {
+  std::set<std::string_view> names;
+  const auto add = [&names](std::string_view list, std::size_t i, std::string_view name) -> Status {
+    if (names.insert(name).second) return ok_status();
+    return Error{ErrorCode::kInvalidArgument,
+                 format("{}[{}].name '{}' is used twice", list, i, name), "duplicate_name"};
+  };
+  for (std::size_t i = 0; i < config.vectors.size(); ++i) {
+    QUIPU_TRY_OK(add("vectors", i, config.vectors[i].name));
+  }
+  for (std::size_t i = 0; i < config.words.size(); ++i) {
+    QUIPU_TRY_OK(add("words", i, config.words[i].name));
+  }
+  std::set<std::string_view> keys;
+  for (const PayloadIndexConfig& index : config.payload_indexes) {
+    if (!keys.insert(index.key).second) {
+      return Error{ErrorCode::kInvalidArgument,
+                   format("the payload key '{}' has two indexes", index.key), "duplicate_key"};
+    }
   }
   return ok_status();
 }
@@ -201,6 +354,36 @@ Result<PointView> view_point_record(std::string_view bytes) {
   return view;
 }
 
+Result<storage::OpVector> decode_vector(const VectorConfig& config, std::uint16_t vector_index,
+                                        std::string_view bytes) {
+  storage::OpVector vector{.vector_index = vector_index, .values = {}, .indices = {}};
+  const std::size_t numbers = bytes.size() / sizeof(float);
+  const std::size_t row = config.dim;
+  bool fits = bytes.size() % sizeof(float) == 0;
+  switch (config.kind) {
+    case VectorKind::kDense: fits = fits && numbers == row; break;
+    case VectorKind::kMulti: fits = fits && numbers > 0 && numbers % row == 0; break;
+    case VectorKind::kSparse: fits = fits && numbers % 2 == 0; break;
+  }
+  if (!fits) {
+    return Error{
+        ErrorCode::kCorruption,
+        format("a stored vector '{}' has {} bytes, which do not fit it", config.name, bytes.size()),
+        "damaged_record"};
+  }
+  const char* at = bytes.data();
+  if (config.kind == VectorKind::kSparse) {
+    vector.indices.resize(numbers / 2);
+    if (numbers > 0) std::memcpy(vector.indices.data(), at, numbers / 2 * sizeof(std::uint32_t));
+    at += numbers / 2 * sizeof(std::uint32_t);
+  }
+  vector.values.resize(config.kind == VectorKind::kSparse ? numbers / 2 : numbers);
+  if (!vector.values.empty()) {
+    std::memcpy(vector.values.data(), at, vector.values.size() * sizeof(float));
+  }
+  return vector;
+}
+
 std::string encode_shard_meta(const ShardMeta& meta) {
   std::string bytes;
   ByteWriter out(bytes);
@@ -233,21 +416,23 @@ std::string encode_collection_record(const CollectionRecord& record) {
   write_config(out, record.config);
   out.varint(record.shards.size());
   for (const ShardId shard : record.shards) out.u32(shard.value());
+  out.u32(record.next_view_id);
   return bytes;
 }
 
 Result<CollectionRecord> decode_collection_record(std::string_view bytes) {
   ByteReader in(bytes);
   CollectionRecord record;
-  if (in.u8() != kCollectionFormat) in.fail();
+  const std::uint8_t number = read_collection_format(in);
   record.id = CollectionId(in.u32());
   record.tenant = std::string(in.sized());
   record.name = std::string(in.sized());
   record.created_us = in.i64();
-  record.config = read_config(in);
+  record.config = read_config(in, number);
   const std::uint64_t shards = in.varint();
   if (shards != record.config.shard_count || shards > limits::kShardsPerCollectionMax) in.fail();
   for (std::uint64_t i = 0; in.ok() && i < shards; ++i) record.shards.emplace_back(in.u32());
+  if (number >= 2) record.next_view_id = in.u32();
   if (!in.ok() || in.left() != 0) return damaged("collection");
   return record;
 }
@@ -262,8 +447,8 @@ std::string encode_collection_config(const CollectionConfig& config) {
 
 Result<CollectionConfig> decode_collection_config(std::string_view bytes) {
   ByteReader in(bytes);
-  if (in.u8() != kCollectionFormat) in.fail();
-  CollectionConfig config = read_config(in);
+  const std::uint8_t number = read_collection_format(in);
+  CollectionConfig config = read_config(in, number);
   if (!in.ok() || in.left() != 0) return damaged("collection configuration");
   return config;
 }
@@ -276,18 +461,28 @@ std::string encode_collection_patch(const CollectionPatch& patch) {
   if (patch.durability) out.u8(static_cast<std::uint8_t>(*patch.durability));
   out.u8(patch.tail_vectors_max ? 1 : 0);
   if (patch.tail_vectors_max) out.u32(*patch.tail_vectors_max);
+  write_words(out, patch.add_words);
+  write_names(out, patch.drop_words);
+  write_payload_indexes(out, patch.add_payload_indexes);
+  write_names(out, patch.drop_payload_indexes);
   return bytes;
 }
 
 Result<CollectionPatch> decode_collection_patch(std::string_view bytes) {
   ByteReader in(bytes);
   CollectionPatch patch;
-  if (in.u8() != kCollectionFormat) in.fail();
+  const std::uint8_t number = read_collection_format(in);
   if (in.u8() != 0) {
     patch.durability = static_cast<Durability>(in.u8());
     if (*patch.durability > Durability::kAsync) in.fail();
   }
   if (in.u8() != 0) patch.tail_vectors_max = in.u32();
+  if (number >= 2) {
+    patch.add_words = read_words(in);
+    patch.drop_words = read_names(in, limits::kWordsFieldsMax);
+    patch.add_payload_indexes = read_payload_indexes(in);
+    patch.drop_payload_indexes = read_names(in, limits::kPayloadIndexesMax);
+  }
   if (!in.ok() || in.left() != 0) return damaged("collection patch");
   return patch;
 }
@@ -337,10 +532,56 @@ Result<IdempotencyRecord> decode_idempotency_record(std::string_view bytes) {
   return record;
 }
 
+Result<CollectionConfig> apply_collection_patch(CollectionConfig config,
+                                                const CollectionPatch& patch,
+                                                std::uint32_t& next_view_id) {
+  if (patch.durability) config.durability = *patch.durability;
+  if (patch.tail_vectors_max) config.tail_vectors_max = *patch.tail_vectors_max;
+  for (const std::string& name : patch.drop_words) {
+    const auto same = [&name](const WordsConfig& words) { return words.name == name; };
+    if (std::erase_if(config.words, same) == 0) {
+      return Error{ErrorCode::kNotFound, format("there are no words '{}'", name.substr(0, 80)),
+                   "words_not_found"};
+    }
+  }
+  for (WordsConfig words : patch.add_words) {
+    const bool there = std::any_of(config.words.begin(), config.words.end(),
+                                   [&words](const auto& each) { return each.name == words.name; });
+    if (there) {
+      return Error{ErrorCode::kAlreadyExists, format("there are words '{}' already", words.name),
+                   "words_exist"};
+    }
+    words.view_id = next_view_id++;
+    config.words.push_back(std::move(words));
+  }
+  for (const std::string& key : patch.drop_payload_indexes) {
+    const auto same = [&key](const PayloadIndexConfig& index) { return index.key == key; };
+    if (std::erase_if(config.payload_indexes, same) == 0) {
+      return Error{ErrorCode::kNotFound,
+                   format("the payload key '{}' has no index", key.substr(0, 80)),
+                   "index_not_found"};
+    }
+  }
+  for (PayloadIndexConfig index : patch.add_payload_indexes) {
+    std::erase_if(config.payload_indexes,
+                  [&index](const auto& each) { return each.key == index.key; });
+    index.view_id = next_view_id++;
+    config.payload_indexes.push_back(std::move(index));
+  }
+  return config;
+}
+
 Status validate_collection_config(const CollectionConfig& config) {
-  if (config.vectors.empty() || config.vectors.size() > limits::kVectorsPerCollectionMax) {
-    return out_of_range("vectors count", config.vectors.size(), 1,
+  if (config.vectors.size() > limits::kVectorsPerCollectionMax) {
+    return out_of_range("vectors count", config.vectors.size(), 0,
                         limits::kVectorsPerCollectionMax);
+  }
+  if (config.words.size() > limits::kWordsFieldsMax) {
+    return out_of_range("words count", config.words.size(), 0, limits::kWordsFieldsMax);
+  }
+  if (config.payload_indexes.size() > limits::kPayloadIndexesMax) {
+    return out_of_range("payload_indexes count", config.payload_indexes.size(), 0,
+                        limits::kPayloadIndexesMax);
   }
   if (config.shard_count < 1 || config.shard_count > limits::kShardsPerCollectionMax) {
     return out_of_range("shard_count", config.shard_count, 1, limits::kShardsPerCollectionMax);
@@ -348,16 +589,13 @@ Status validate_collection_config(const CollectionConfig& config) {
   if (config.tail_vectors_max < 1'000 || config.tail_vectors_max > 10'000'000) {
     return out_of_range("tail_vectors_max", config.tail_vectors_max, 1'000, 10'000'000);
   }
-  std::set<std::string_view> names;
   for (std::size_t i = 0; i < config.vectors.size(); ++i) {
     QUIPU_TRY_OK(validate_vector(config.vectors[i], i));
-    if (!names.insert(config.vectors[i].name).second) {
-      return Error{ErrorCode::kInvalidArgument,
-                   format("vectors[{}].name '{}' is used twice", i, config.vectors[i].name),
-                   "duplicate_name"};
-    }
   }
-  return ok_status();
+  for (std::size_t i = 0; i < config.words.size(); ++i) {
+    QUIPU_TRY_OK(validate_words(config.words[i], i));
+  }
+  return validate_names(config);
 }
 
 Status validate_name(std::string_view what, std::string_view name) {

@@ -42,6 +42,12 @@ struct PointView {
 // Errors: kCorruption.
 [[nodiscard]] Result<PointView> view_point_record(std::string_view bytes);
 
+// What the state holds of one vector: dense values, a multivector's rows, or a sparse vector's
+// indices and then its weights. Errors: kCorruption when the size does not fit the configuration.
+[[nodiscard]] Result<storage::OpVector> decode_vector(const VectorConfig& config,
+                                                      std::uint16_t vector_index,
+                                                      std::string_view bytes);
+
 // One shard's counters, stored in the batch that changes them.
 struct ShardMeta {
   Seq applied;  // the last operation whose effects are in the state
@@ -59,6 +65,7 @@ struct CollectionRecord {
   CollectionConfig config;
   std::int64_t created_us = 0;
   std::vector<ShardId> shards;
+  std::uint32_t next_view_id = 1;  // of words and payload indexes; never given twice
 };
 [[nodiscard]] std::string encode_collection_record(const CollectionRecord& record);
 [[nodiscard]] Result<CollectionRecord> decode_collection_record(std::string_view bytes);
@@ -79,6 +86,11 @@ struct IdempotencyRecord {
 [[nodiscard]] std::string encode_idempotency_record(const IdempotencyRecord& record);
 [[nodiscard]] Result<IdempotencyRecord> decode_idempotency_record(std::string_view bytes);
 
+// The configuration after the patch, whose views get numbers from `next_view_id` on. Errors:
+// kAlreadyExists (words of that name), kNotFound (what is to be dropped).
+[[nodiscard]] Result<CollectionConfig> apply_collection_patch(CollectionConfig config,
+                                                              const CollectionPatch& patch,
+                                                              std::uint32_t& next_view_id);
 // Errors: kInvalidArgument naming the field, its value and its limits.
 [[nodiscard]] Status validate_collection_config(const CollectionConfig& config);
 // Tenants and collections: 1..255 of [A-Za-z0-9_.-], not beginning with '.'.

@@ -27,6 +27,12 @@ SlotMap::~SlotMap() { delete[] directory_.load(std::memory_order_relaxed); }
 
 SlotMap::Chunk& SlotMap::chunk(std::uint32_t slot) const { return *chunks_[slot / kChunkSlots]; }
 
+void SlotMap::for_each_slot(const std::function<void(SlotId)>& visit) const {
+  for (std::uint32_t slot = 0; slot < slot_count_; ++slot) {
+    if (chunk(slot).versions[slot % kChunkSlots] != kFree) visit(SlotId(slot));
+  }
+}
+
 PointId SlotMap::id_of(SlotId slot) const {
   // Pairs with the release store in grow_directory(): the chunk is whole when it can be seen.
   Chunk* const* directory = directory_.load(std::memory_order_acquire);

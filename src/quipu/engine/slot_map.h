@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -48,6 +49,8 @@ class SlotMap {
   void reuse_released(Seq seq);
 
   [[nodiscard]] PointId id_of(SlotId slot) const;
+  // Calls `visit` for each slot that holds a point, ascending. Writer.
+  void for_each_slot(const std::function<void(SlotId)>& visit) const;
   [[nodiscard]] std::size_t size() const noexcept { return live_; }
   [[nodiscard]] std::uint64_t bytes_used() const noexcept;
 

@@ -54,7 +54,10 @@ Status verify_views(FileSystem& fs, const std::string& directory) {
     if (fs.is_directory(path)) {
       QUIPU_TRY_OK(verify_views(fs, path));
     } else if (name.ends_with(".ckpt")) {
-      const std::string_view kind = name.starts_with("slots") ? "slots" : "dense";
+      const std::string_view kind = name.starts_with("slots")     ? "slots"
+                                    : name.starts_with("dense")   ? "dense"
+                                    : name.starts_with("payload") ? "payload"
+                                                                  : "sparse";
       QUIPU_TRY(const std::unique_ptr<CheckpointFile> file, CheckpointFile::open(fs, path, kind));
       QUIPU_TRY_OK(file->verify());
     }

@@ -4,7 +4,9 @@
 #include <charconv>
 #include <functional>
 #include <limits>
+#include <set>
 #include <utility>
+#include <variant>
 
 #include "quipu/base/format.h"
 #include "quipu/base/log.h"
@@ -15,6 +17,7 @@ namespace quipu::engine {
 namespace {
 
 constexpr std::string_view kUnfinished = ".tmp";
+constexpr std::size_t kCatchUpPoints = 512;  // read at once
 
 std::optional<Seq> parse_number(std::string_view name) {
   std::uint64_t number = 0;
@@ -25,12 +28,37 @@ std::optional<Seq> parse_number(std::string_view name) {
 
 }  // namespace
 
+namespace {
+
+std::string file_name(const Schema& schema, const ViewRef& view) {
+  if (view.kind == ViewKind::kWords) {
+    return format("words-{}.ckpt", schema.words[view.index].config.view_id);
+  }
+  if (view.kind == ViewKind::kPayload) {
+    return format("payload-{}.ckpt", schema.payload[view.index].config.view_id);
+  }
+  const bool sparse = schema.vectors[view.index].kind == VectorKind::kSparse;
+  return format("{}-{}.ckpt", sparse ? "sparse" : "dense", view.index);
+}
+
+}  // namespace
+
 ShardCapture capture_shard(Shard& shard) {
   ShardCapture capture;
   capture.covers = shard.meta.applied;
   capture.slots = shard.slots.image();
-  for (const auto& index : shard.views->dense) {
-    capture.dense.push_back(index == nullptr ? nullptr : index->capture(capture.covers));
+  const ViewSet& views = *shard.views;
+  for (const ViewRef& view : all_views(*views.schema)) {
+    if (views.missing(view)) continue;
+    std::string name = file_name(*views.schema, view);
+    if (view.kind == ViewKind::kPayload) {
+      capture.payload.emplace_back(std::move(name),
+                                   views.payload[view.index]->capture(capture.covers));
+    } else if (const auto sparse = views.sparse_of(view)) {
+      capture.sparse.emplace_back(std::move(name), sparse->capture(capture.covers));
+    } else {
+      capture.dense.emplace_back(std::move(name), views.dense[view.index]->capture(capture.covers));
+    }
   }
   return capture;
 }
@@ -47,8 +75,9 @@ std::string ViewStore::folder(ShardId shard, Seq covers) const {
 std::string ViewStore::slots_path(ShardId shard, Seq covers) const {
   return folder(shard, covers) + "/slots.ckpt";
 }
-std::string ViewStore::dense_path(ShardId shard, Seq covers, std::size_t vector_index) const {
-  return format("{}/dense-{}.ckpt", folder(shard, covers), vector_index);
+std::string ViewStore::view_path(ShardId shard, Seq covers, const Schema& schema,
+                                 const ViewRef& view) const {
+  return folder(shard, covers) + "/" + file_name(schema, view);
 }
 
 Status ViewStore::write(ShardId shard, const ShardCapture& capture) {
@@ -56,10 +85,14 @@ Status ViewStore::write(ShardId shard, const ShardCapture& capture) {
   QUIPU_TRY_OK(remove_tree(fs_, temporary));
   QUIPU_TRY_OK(fs_.create_directories(temporary));
   QUIPU_TRY_OK(SlotMap::save(fs_, temporary + "/slots.ckpt", capture.slots));
-  for (std::size_t i = 0; i < capture.dense.size(); ++i) {
-    if (capture.dense[i] == nullptr) continue;
-    QUIPU_TRY_OK(
-        index::DenseIndex::save(fs_, format("{}/dense-{}.ckpt", temporary, i), *capture.dense[i]));
+  for (const auto& [name, dense] : capture.dense) {
+    QUIPU_TRY_OK(index::DenseIndex::save(fs_, temporary + "/" + name, *dense));
+  }
+  for (const auto& [name, sparse] : capture.sparse) {
+    QUIPU_TRY_OK(index::SparseIndex::save(fs_, temporary + "/" + name, *sparse));
+  }
+  for (const auto& [name, payload] : capture.payload) {
+    QUIPU_TRY_OK(index::PayloadIndex::save(fs_, temporary + "/" + name, *payload));
   }
   return fs_.sync_directory(temporary);
 }
@@ -113,6 +146,7 @@ class ShardOpener {
       : kv_(kv), fs_(fs), views_(views), epochs_(epochs), record_(record), id_(id) {}
 
   Result<std::shared_ptr<Shard>> open() {
+    QUIPU_TRY(schema_, make_schema(record_.config));
     QUIPU_TRY_OK(read_meta());
     QUIPU_TRY_OK(find_log_first());
     QUIPU_TRY(const std::vector<Seq> found, views_.list(id_));
@@ -130,7 +164,7 @@ class ShardOpener {
 
  private:
   void fresh_shard() {
-    shard_ = std::make_shared<Shard>(id_, record_.config.vectors, epochs_);
+    shard_ = std::make_shared<Shard>(id_, schema_, epochs_);
     shard_->meta = meta_;
     const std::uint64_t kept =
         log_first_.value() == 0 ? 0 : meta_.applied.value() - log_first_.value() + 1;
@@ -188,18 +222,40 @@ class ShardOpener {
       report_damage(loaded.error());
       return false;
     }
-    auto set = std::make_shared<ViewSet>();
-    for (std::size_t i = 0; i < record_.config.vectors.size(); ++i) {
-      auto opened =
-          index::DenseIndex::open(fs_, views_.dense_path(id_, covers, i),
-                                  Shard::dense_options(record_.config.vectors[i]), epochs_);
-      if (!opened.ok()) report_damage(opened.error());
-      set->dense.push_back(
-          opened.ok() ? std::shared_ptr<index::DenseIndex>(std::move(opened).value()) : nullptr);
-    }
+    auto set = std::make_shared<ViewSet>(*shard_->views);
+    for (const ViewRef& view : all_views(*schema_)) open_view(covers, view, *set);
     shard_->views = std::move(set);
+    shard_->note_live_slots();
     shard_->checkpoint_covers.store(covers.value());
     return replay(covers);
+  }
+
+  // Leaves the view null when its file is of no use.
+  void open_view(Seq covers, const ViewRef& view, ViewSet& set) {
+    const std::string path = views_.view_path(id_, covers, *schema_, view);
+    const bool words = view.kind == ViewKind::kWords;
+    if (view.kind == ViewKind::kPayload) return open_payload_view(path, view, set);
+    if (!words && schema_->vectors[view.index].kind == VectorKind::kDense) {
+      auto opened =
+          index::DenseIndex::open(fs_, path, dense_options(schema_->vectors[view.index]), epochs_);
+      if (!opened.ok()) return report_damage(opened.error());
+      set.dense[view.index] = std::move(opened).value();
+      return;
+    }
+    // Words that were added after the checkpoint have no file yet: nothing is damaged.
+    if (words && !fs_.exists(path)) return;
+    auto opened =
+        index::SparseIndex::open(fs_, path, words ? words_options() : sparse_options(), epochs_);
+    if (!opened.ok()) return report_damage(opened.error());
+    (words ? set.words : set.sparse)[view.index] = std::move(opened).value();
+  }
+
+  void open_payload_view(const std::string& path, const ViewRef& view, ViewSet& set) {
+    if (!fs_.exists(path)) return;  // added after the checkpoint
+    auto opened =
+        index::PayloadIndex::open(fs_, path, schema_->payload[view.index].options, epochs_);
+    if (!opened.ok()) return report_damage(opened.error());
+    set.payload[view.index] = std::move(opened).value();
   }
 
   // A young shard: its whole log is there, and short.
@@ -210,11 +266,14 @@ class ShardOpener {
     return replay(Seq(0));
   }
 
+  // What the log did since `covers` is read from the state, point by point: it says what the whole
+  // of it led to, also where the log alone does not (patches, writes by filter).
   Result<bool> replay(Seq covers) {
     const storage::KeyRange range = log_after(covers);
     const std::unique_ptr<KvIterator> it = kv_.iterate(
         Family::kLog, {.begin = range.begin, .end = range.end, .fill_cache = false}, nullptr);
     std::uint64_t expected = covers.value() + 1;
+    std::set<PointId> touched;
     for (it->seek(range.begin); it->valid(); it->next(), ++expected) {
       const auto key = storage::decode_log_key(it->key());
       if (!key.ok() || key.value().seq.value() != expected) break;
@@ -223,9 +282,7 @@ class ShardOpener {
         report_damage(entry.error());
         break;
       }
-      if (!entry.value().refused) {
-        shard_->apply_to_views(entry.value().operation, key.value().seq);
-      }
+      if (!entry.value().refused) add_touched(entry.value().operation, touched);
     }
     QUIPU_TRY_OK(it->status());
     if (expected != meta_.applied.value() + 1) {
@@ -233,6 +290,7 @@ class ShardOpener {
                   {{"shard", std::to_string(id_.value())}, {"at", std::to_string(expected)}});
       return false;
     }
+    QUIPU_TRY_OK(catch_up({touched.begin(), touched.end()}));
     if (shard_->slots.size() != meta_.points) {
       log_warning("a shard's views do not fit its state; they are rebuilt",
                   {{"shard", std::to_string(id_.value())},
@@ -241,6 +299,74 @@ class ShardOpener {
       return false;
     }
     return true;
+  }
+
+  static void add_touched(const storage::Operation& operation, std::set<PointId>& touched) {
+    std::visit(
+        [&touched](const auto& op) {
+          if constexpr (requires { op.points; }) {
+            for (const auto& point : op.points) touched.insert(point.id);
+          } else if constexpr (requires { op.candidates; }) {
+            touched.insert(op.candidates.begin(), op.candidates.end());
+          }
+        },
+        operation.body);
+  }
+
+  // Brings slots and views to what the state says of these points.
+  Status catch_up(const std::vector<PointId>& ids) {
+    for (std::size_t begin = 0; begin < ids.size(); begin += kCatchUpPoints) {
+      const std::size_t count = std::min(kCatchUpPoints, ids.size() - begin);
+      std::vector<std::string> keys;
+      for (std::size_t i = 0; i < count; ++i) {
+        keys.push_back(storage::point_key(id_, ids[begin + i]));
+      }
+      QUIPU_TRY(const auto records, kv_.multi_get(Family::kPoints, keys, nullptr));
+      std::vector<PointEffect> effects(count);
+      for (std::size_t i = 0; i < count; ++i) {
+        effects[i].id = ids[begin + i];
+        if (!records[i]) continue;
+        effects[i].exists = true;
+        effects[i].text_changed = true;
+        effects[i].payload_changed = true;
+        QUIPU_TRY(effects[i].record, decode_point_record(*records[i]));
+      }
+      std::vector<std::vector<storage::OpVector>> vectors(count);
+      QUIPU_TRY_OK(read_vectors(effects, vectors));
+      shard_->apply_to_views(effects, meta_.applied);
+    }
+    return ok_status();
+  }
+
+  Status read_vectors(std::vector<PointEffect>& effects,
+                      std::vector<std::vector<storage::OpVector>>& vectors) {
+    for (std::uint16_t v = 0; v < schema_->vectors.size(); ++v) {
+      const unsigned bit = 1U << v;
+      std::vector<std::string> keys;
+      std::vector<std::size_t> owners;
+      for (std::size_t i = 0; i < effects.size(); ++i) {
+        if (!effects[i].exists) continue;
+        if ((effects[i].record.vector_mask & bit) == 0) {
+          effects[i].erased_vectors = static_cast<std::uint16_t>(effects[i].erased_vectors | bit);
+          continue;
+        }
+        keys.push_back(storage::vector_key(id_, v, effects[i].id));
+        owners.push_back(i);
+      }
+      QUIPU_TRY(const auto found, kv_.multi_get(Family::kVectors, keys, nullptr));
+      for (std::size_t k = 0; k < found.size(); ++k) {
+        if (!found[k]) {
+          return Error{ErrorCode::kCorruption,
+                       format("the vector '{}' of point {} is missing", schema_->vectors[v].name,
+                              effects[owners[k]].id.to_string()),
+                       "state_mismatch"};
+        }
+        QUIPU_TRY(storage::OpVector vector, decode_vector(schema_->vectors[v], v, *found[k]));
+        vectors[owners[k]].push_back(std::move(vector));
+      }
+    }
+    for (std::size_t i = 0; i < effects.size(); ++i) effects[i].vectors = &vectors[i];
+    return ok_status();
   }
 
   // The last resort: slots from the points themselves; vectors are loaded in the background.
@@ -255,9 +381,7 @@ class ShardOpener {
       shard_->slots.assign(key.id, head.version);
     }
     QUIPU_TRY_OK(it->status());
-    auto set = std::make_shared<ViewSet>();
-    set->dense.resize(record_.config.vectors.size());
-    shard_->views = std::move(set);
+    shard_->note_live_slots();
     return ok_status();
   }
 
@@ -272,6 +396,7 @@ class ShardOpener {
   EpochDomain& epochs_;
   const CollectionRecord& record_;
   const ShardId id_;
+  std::shared_ptr<const Schema> schema_;
   ShardMeta meta_;
   Seq log_first_;  // 0: the log is empty
   std::shared_ptr<Shard> shard_;

@@ -1,6 +1,7 @@
 // View checkpoints on disk: one folder for each shard and log number,
-// <views>/<shard>/<number>/{slots.ckpt, dense-<vector index>.ckpt}, written beside and renamed into
-// place. All files of a folder are of one moment.
+// <views>/<shard>/<number>/{slots.ckpt, dense-<vector index>.ckpt, sparse-<vector index>.ckpt,
+// words-<view id>.ckpt, payload-<view id>.ckpt}, written beside and renamed into place. All files
+// of a folder are of one moment.
 //
 // Threads: functions of one shard are called by one thread at a time.
 #pragma once
@@ -24,7 +25,10 @@ namespace quipu::engine {
 struct ShardCapture {
   Seq covers;
   SlotMap::Image slots;
-  std::vector<std::shared_ptr<const index::DenseIndex::Capture>> dense;  // null: still loading
+  // By name of the file; what is still loading is not there.
+  std::vector<std::pair<std::string, std::shared_ptr<const index::DenseIndex::Capture>>> dense;
+  std::vector<std::pair<std::string, std::shared_ptr<const index::SparseIndex::Capture>>> sparse;
+  std::vector<std::pair<std::string, std::shared_ptr<const index::PayloadIndex::Capture>>> payload;
 };
 [[nodiscard]] ShardCapture capture_shard(Shard& shard);
 
@@ -46,7 +50,8 @@ class ViewStore {
   Status remove_all(ShardId shard);
 
   [[nodiscard]] std::string slots_path(ShardId shard, Seq covers) const;
-  [[nodiscard]] std::string dense_path(ShardId shard, Seq covers, std::size_t vector_index) const;
+  [[nodiscard]] std::string view_path(ShardId shard, Seq covers, const Schema& schema,
+                                      const ViewRef& view) const;
   [[nodiscard]] std::string shard_directory(ShardId shard) const;
   [[nodiscard]] const std::string& directory() const noexcept { return directory_; }
 

@@ -9,15 +9,18 @@
 
 #include "quipu/base/bytes.h"
 #include "quipu/base/format.h"
-#include "quipu/base/json.h"
 #include "quipu/base/limits.h"
+#include "quipu/engine/canonical.h"
 #include "quipu/engine/engine_state.h"
-#include "quipu/simd/distance_kernels.h"
 
 namespace quipu {
 namespace {
 
 using engine::Applied;
+using engine::canonical_payload;
+using engine::canonical_vector;
+using engine::canonical_vectors;
+using engine::check_text;
 using engine::Collection;
 using engine::PointsWrite;
 
@@ -49,80 +52,6 @@ Status check_batch(const Points& points) {
       return invalid(format("points[{}] has both if_absent and if_version", i),
                      "conflicting_conditions");
     }
-  }
-  return ok_status();
-}
-
-// The payload without white space, checked to be an object of the right size.
-Result<std::string> canonical_payload(std::string_view payload, std::string_view field) {
-  if (payload == "{}") return std::string(payload);
-  auto parsed = JsonDocument::parse(payload);
-  if (!parsed.ok()) {
-    return invalid(format("{}: {}", field, parsed.error().message), "malformed_json");
-  }
-  if (!parsed.value().root().is_object()) {
-    return invalid(format("{} is a JSON {}; it must be an object", field,
-                          json_kind_name(parsed.value().root().kind())),
-                   "invalid_payload");
-  }
-  std::string text = parsed.value().root().to_string();
-  if (text.size() > limits::kPayloadBytesMax) {
-    return Error{
-        ErrorCode::kResourceExhausted,
-        format("{} has {} bytes; the limit is {}", field, text.size(), limits::kPayloadBytesMax),
-        "payload_too_large"};
-  }
-  return text;
-}
-
-Result<storage::OpVector> canonical_vector(const Collection& collection, NamedVector vector,
-                                           std::string_view field) {
-  QUIPU_TRY(const std::size_t index, collection.vector_index(vector.name));
-  const VectorConfig& config = collection.record.config.vectors[index];
-  if (vector.values.size() != config.dim) {
-    return invalid(format("{} has {} values; the vector '{}' of '{}' has dimension {}", field,
-                          vector.values.size(), config.name, collection.record.name, config.dim),
-                   "dimension_mismatch");
-  }
-  if (!simd::all_finite(vector.values)) {
-    return invalid(format("{} has a value that is not finite (NaN or infinity)", field),
-                   "not_finite");
-  }
-  if (config.metric == Metric::kCosine && !simd::normalise(vector.values)) {
-    return invalid(
-        format("{} has length 0 or one too large to compute; cosine needs a direction", field),
-        "zero_vector");
-  }
-  return storage::OpVector{.vector_index = static_cast<std::uint16_t>(index),
-                           .values = std::move(vector.values)};
-}
-
-Result<std::vector<storage::OpVector>> canonical_vectors(const Collection& collection,
-                                                         std::vector<NamedVector>& given,
-                                                         std::string_view field) {
-  std::vector<storage::OpVector> vectors;
-  vectors.reserve(given.size());
-  for (NamedVector& vector : given) {
-    QUIPU_TRY(storage::OpVector canonical, canonical_vector(collection, std::move(vector), field));
-    for (const storage::OpVector& other : vectors) {
-      if (other.vector_index == canonical.vector_index) {
-        return invalid(format("{} gives one vector twice", field), "duplicate_name");
-      }
-    }
-    vectors.push_back(std::move(canonical));
-  }
-  std::sort(vectors.begin(), vectors.end(),
-            [](const auto& a, const auto& b) { return a.vector_index < b.vector_index; });
-  return vectors;
-}
-
-Status check_text(const std::optional<std::string>& text, std::string_view field) {
-  if (!text) return ok_status();
-  if (text->size() > limits::kTextBytesMax) {
-    return Error{
-        ErrorCode::kResourceExhausted,
-        format("{} has {} bytes; the limit is {}", field, text->size(), limits::kTextBytesMax),
-        "text_too_large"};
   }
   return ok_status();
 }
@@ -230,8 +159,15 @@ struct UpsertKind {
     QUIPU_TRY(point.payload, canonical_payload(from.payload, format("points[{}].payload", i)));
     return point;
   }
-  static Status check(const OpPoint& point, std::size_t i, const Collection& collection) {
-    if (!point.vectors.empty()) return ok_status();
+  static Status check(const OpPoint& point, std::size_t i, const Collection& collection,
+                      const UpsertRequest& request) {
+    // Words of a payload key may be there; whether they are is seen when they are read.
+    const bool has_words =
+        std::any_of(collection.record.config.words.begin(), collection.record.config.words.end(),
+                    [&point](const WordsConfig& words) {
+                      return words.source.empty() ? point.text.has_value() : point.payload != "{}";
+                    });
+    if (!point.vectors.empty() || has_words || request.allow_bare) return ok_status();
     return invalid(format("points[{}] has no vector, and {}", i,
                           point.text ? format("no vector of '{}' has a model to embed its text",
                                               collection.record.name)
@@ -250,13 +186,11 @@ struct PatchKind {
               canonical_vectors(collection, from.vectors, format("points[{}].vector", i)));
     QUIPU_TRY_OK(check_text(from.text, format("points[{}].text", i)));
     point.text = std::move(from.text);
-    point.replace_payload = from.replace_payload;
-    point.delete_payload = std::move(from.delete_payload);
-    QUIPU_TRY(point.set_payload,
-              canonical_payload(from.set_payload, format("points[{}].set_payload", i)));
+    QUIPU_TRY_OK(engine::canonical_change(collection, from, format("points[{}]", i), point));
     return point;
   }
-  static Status check(const OpPoint& point, std::size_t i, const Collection& collection) {
+  static Status check(const OpPoint& point, std::size_t i, const Collection& collection,
+                      const PatchRequest&) {
     const bool has_model = std::any_of(collection.record.config.vectors.begin(),
                                        collection.record.config.vectors.end(),
                                        [](const VectorConfig& v) { return !v.model.empty(); });
@@ -272,7 +206,9 @@ struct DeleteKind {
   static Result<OpPoint> convert(const Collection&, PointDelete& from, std::size_t) {
     return OpPoint{.id = from.id, .condition = op_condition(from.condition)};
   }
-  static Status check(const OpPoint&, std::size_t, const Collection&) { return ok_status(); }
+  static Status check(const OpPoint&, std::size_t, const Collection&, const DeleteRequest&) {
+    return ok_status();
+  }
 };
 
 template <typename Request>
@@ -378,7 +314,8 @@ Status Engine::State::admit(const Collection& collection,
       std::size_t linked = 0;
       {
         const EpochDomain::Guard guard = epochs.pin();
-        for (const auto& index : shard->moment()->views->dense) {
+        const std::shared_ptr<const engine::ViewSet> now = shard->moment()->views;
+        for (const auto& index : now->dense) {
           if (index != nullptr) linked += index->link(tail >= allowed ? 64 : 8);
         }
       }
@@ -473,7 +410,7 @@ class WritePlan {
       facts_ = embedding.facts();
     }
     for (std::size_t i = 0; i < points_.size(); ++i) {
-      QUIPU_TRY_OK(Kind::check(points_[i], i, *collection_));
+      QUIPU_TRY_OK(Kind::check(points_[i], i, *collection_, request_));
     }
     return ok_status();
   }

@@ -10,6 +10,7 @@
 #include "quipu/base/test_support.h"
 #include "quipu/query/filter/evaluate.h"
 #include "quipu/query/filter/filter_json.h"
+#include "quipu/query/filter/testing/allocations.h"
 
 namespace {
 thread_local std::uint64_t allocation_count = 0;
@@ -30,6 +31,10 @@ __attribute__((noinline)) void operator delete(void* memory) noexcept {
 }
 __attribute__((noinline)) void operator delete(void* memory, std::size_t) noexcept {
   std::free(memory);  // tidy: as above
+}
+
+std::uint64_t quipu::query::testing_support::allocations_so_far() noexcept {
+  return allocation_count;
 }
 
 namespace quipu::query {

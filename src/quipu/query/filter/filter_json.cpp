@@ -411,6 +411,9 @@ class FilterReader {
     return filter;
   }
 
+  // A condition that no filter is around counts as one of the outermost filter's.
+  Result<FilterCondition> alone(JsonView json, const Place& at) { return one(json, at, 1); }
+
  private:
   using Conditions = std::vector<FilterCondition>;
 
@@ -683,6 +686,16 @@ Result<Filter> parse_filter(JsonView json, std::string_view field) {
 void write_filter(const Filter& filter, JsonWriter& out) {
   out.begin_object();
   ConditionWriter{out}.write_clauses(filter);
+  out.end_object();
+}
+
+Result<FilterCondition> parse_condition(JsonView json, std::string_view field) {
+  return FilterReader().alone(json, Place(field));
+}
+
+void write_condition(const FilterCondition& condition, JsonWriter& out) {
+  out.begin_object();
+  std::visit(ConditionWriter{out}, condition.is);
   out.end_object();
 }
 

@@ -25,4 +25,8 @@ namespace quipu::query {
 // check_filter(), reading it gives an equal one.
 void write_filter(const Filter& filter, JsonWriter& out);
 
+// The same for one condition alone, as formulas have them.
+[[nodiscard]] Result<FilterCondition> parse_condition(JsonView json, std::string_view field);
+void write_condition(const FilterCondition& condition, JsonWriter& out);
+
 }  // namespace quipu::query

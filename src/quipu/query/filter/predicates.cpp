@@ -19,7 +19,9 @@ std::vector<T> in_order(std::vector<T> values) {
   return values;
 }
 
-std::optional<GeoPoint> as_point(JsonView value) {
+}  // namespace
+
+std::optional<GeoPoint> geo_point_of(JsonView value) {
   const std::optional<JsonView> lon = value.find("lon");
   const std::optional<JsonView> lat = value.find("lat");
   if (!lon.has_value() || !lat.has_value()) return std::nullopt;
@@ -28,8 +30,6 @@ std::optional<GeoPoint> as_point(JsonView value) {
   if (!lon_degrees.has_value() || !lat_degrees.has_value()) return std::nullopt;
   return GeoPoint{.lon = *lon_degrees, .lat = *lat_degrees};
 }
-
-}  // namespace
 
 bool IsString::operator()(JsonView value) const { return value.as_string() == wanted; }
 bool IsInteger::operator()(JsonView value) const { return value.as_int64() == wanted; }
@@ -78,7 +78,7 @@ bool TimeBounds::operator()(JsonView value) const {
 
 template <typename Area>
 bool InArea<Area>::operator()(JsonView value) const {
-  const std::optional<GeoPoint> point = as_point(value);
+  const std::optional<GeoPoint> point = geo_point_of(value);
   return point.has_value() && area.contains(*point);
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -93,5 +94,7 @@ using ValuePredicate = std::variant<IsString, IsInteger, IsBool, StringList, Int
 [[nodiscard]] std::uint64_t count_of(JsonView value) noexcept;
 [[nodiscard]] bool is_empty_value(JsonView value) noexcept;
 [[nodiscard]] bool is_null_value(JsonView value);
+// The place that a value is: an object with numbers "lon" and "lat".
+[[nodiscard]] std::optional<GeoPoint> geo_point_of(JsonView value);
 
 }  // namespace quipu::query

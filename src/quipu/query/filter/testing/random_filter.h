@@ -87,6 +87,18 @@ class RandomFilters {
     }
   }
 
+  // A payload key that filters ask for.
+  std::string key() {
+    std::string path;
+    for (std::size_t steps = 1 + below(2) * below(3); steps > 0; --steps) {
+      if (!path.empty()) path += '.';
+      const std::string drawn = name();
+      path += drawn.find(' ') == std::string::npos && chance(90) ? drawn : '"' + drawn + '"';
+      while (chance(25)) path += chance(70) ? "[]" : chance(50) ? "[0]" : "[2]";
+    }
+    return path;
+  }
+
  private:
   std::size_t below(std::size_t bound) { return static_cast<std::size_t>(rng_.below(bound)); }
   bool chance(std::size_t percent) { return below(100) < percent; }
@@ -103,17 +115,6 @@ class RandomFilters {
   }
 
   std::string name() { return pick({"a", "b", "c", "d e"}); }
-  std::string key() {
-    std::string path;
-    for (std::size_t steps = 1 + below(2) * below(3); steps > 0; --steps) {
-      if (!path.empty()) path += '.';
-      const std::string drawn = name();
-      path += drawn.find(' ') == std::string::npos && chance(90) ? drawn : '"' + drawn + '"';
-      while (chance(25)) path += chance(70) ? "[]" : chance(50) ? "[0]" : "[2]";
-    }
-    return path;
-  }
-
   std::string word() { return pick({"red", "Red", "blue", "x", "ÄB", "7"}); }
   std::string phrase() {
     std::string text;

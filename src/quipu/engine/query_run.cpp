@@ -71,7 +71,7 @@ Status QueryRun::prepare(const QueryStage& root) {
 }
 
 Result<StageHits> QueryRun::run(const QueryStage& root, std::size_t limit) {
-  return run_stage(root, {}, limit);
+  return run_stage(root, {}, limit, {});
 }
 
 SearchExplain QueryRun::explain() const {
@@ -94,15 +94,17 @@ std::optional<std::size_t> QueryRun::words_index(std::string_view name) const {
 }
 
 Result<StageHits> QueryRun::run_stage(const QueryStage& stage, FilterChain chain,
-                                      std::size_t limit) {
+                                      std::size_t limit, std::unordered_set<PointId> excluded) {
   if (stage.filter) chain.push_back(&*stage.filter);
+  // What this stage leaves out, its leaves need not find, as with its filter.
+  excluded.merge(own_points(stage));
   std::vector<StageHits> sources;
   for (const QueryStage& prefetch : stage.prefetch) {
-    QUIPU_TRY(StageHits found, run_stage(prefetch, chain, prefetch.limit));
+    QUIPU_TRY(StageHits found, run_stage(prefetch, chain, prefetch.limit, excluded));
     sources.push_back(std::move(found));
   }
   std::vector<ScoredPoint> candidates;
-  Scope scope{.chain = std::move(chain), .limit = limit, .excluded = own_points(stage)};
+  Scope scope{.chain = std::move(chain), .limit = limit, .excluded = std::move(excluded)};
   if (!stage.prefetch.empty()) {
     std::map<PointId, ScoredPoint> found;  // each once
     for (const StageHits& source : sources) {

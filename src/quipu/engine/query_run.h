@@ -58,9 +58,11 @@ class QueryRun {
     FilterChain chain;
     const std::vector<ScoredPoint>* candidates = nullptr;  // null: the whole collection
     std::size_t limit = 0;
-    std::unordered_set<PointId> excluded;  // the query's own points
+    std::unordered_set<PointId> excluded;  // the query's own points, and those of stages above
   };
-  Result<StageHits> run_stage(const QueryStage& stage, FilterChain chain, std::size_t limit);
+  // `excluded`: what the stages above leave out.
+  Result<StageHits> run_stage(const QueryStage& stage, FilterChain chain, std::size_t limit,
+                              std::unordered_set<PointId> excluded);
   Result<StageHits> run_query(const QueryStage& stage, const Scope& scope,
                               const std::vector<StageHits>& sources);
   Result<StageHits> fuse(const QueryStage& stage, const std::vector<StageHits>& sources,

@@ -44,6 +44,11 @@ test-long: build ## More crash rounds and histories, the thread sanitizer, a min
 	@QUIPU_FUZZ_SECONDS=$${QUIPU_FUZZ_SECONDS:-60} \
 	  tools/run_tests --jobs $(JOBS) release long python asan tsan fuzz
 
+.PHONY: test-clients
+test-clients: build ## Unmodified clients of other engines against the server: qdrant-client
+	@tools/setup_clients
+	@tests/clients/run.sh build/release/bin/quipu
+
 .PHONY: check
 check: setup ## Check the source: format, layers, lengths, spelling, headers, warnings, unit tests
 	@tools/check.sh

@@ -77,6 +77,50 @@ CASES = {
          ["no-such-model"]),
     "text for a collection that has no model":
         ("POST", f"{C}/search", {"text": "where?", "k": 3}, 422, ["model"]),
+    "rows for a vector that has none":
+        ("PUT", f"{C}/points", {"points": [point(99, vector=[[1, 2], [3, 4]])]}, 422,
+         ["points[0].vector", "rows"]),
+    "a sparse vector with too few values":
+        ("PUT", f"{C}/points",
+         {"points": [point(99, vectors={"terms": {"indices": [1, 2], "values": [1]}})]}, 422,
+         ["points[0].vectors.terms", "2 indices", "1 values"]),
+    "a vector that the collection does not have":
+        ("PUT", f"{C}/points", {"points": [point(99, vectors={"terms": [1]})]}, 404, ["terms"]),
+    "an unknown language":
+        ("PATCH", C, {"add_words": [{"name": "w", "analyzer": {"language": "klingon"}}]}, 422,
+         ["add_words[0].analyzer", "klingon"]),
+    "words that are not there":
+        ("PATCH", C, {"drop_words": ["title"]}, 404, ["title"]),
+    "an unknown kind of payload index":
+        ("PATCH", C, {"add_payload_indexes": [{"key": "number", "kind": "int"}]}, 422,
+         ["add_payload_indexes[0].kind", "int", "integer"]),
+    "a hybrid search without words":
+        ("POST", f"{C}/search", {"text": "where?", "hybrid": {}}, 422, ["notes", "no words"]),
+    "a filter with a misspelt condition":
+        ("POST", f"{C}/points:delete", {"filter": {"must": [{"key": "number", "rnge": {}}]}}, 422,
+         ["filter.must[0]", "rnge", "range"]),
+    "a delete that says neither which points nor a filter":
+        ("POST", f"{C}/points:delete", {}, 422, ["ids", "filter"]),
+    "a patch by filter that changes nothing":
+        ("POST", f"{C}/points:patch", {"filter": {}, "patch": {}}, 422, ["patch", "set_payload"]),
+    "a path that is none":
+        ("POST", f"{C}/points:scroll", {"with_payload": ["a..b"]}, 422, ["with_payload[0]"]),
+    "an unknown member of a query":
+        ("POST", f"{C}/query", {"query": [1, 2, 3, 4], "limt": 3}, 422, ["limt", "limit"]),
+    "a fusion of nothing":
+        ("POST", f"{C}/query", {"query": {"fusion": "rrf"}}, 422, ["query", "prefetches"]),
+    "a mistake inside a batch of queries":
+        ("POST", f"{C}/query", {"queries": [{}, {"prefetch": {"limit": 10_001}}]}, 422,
+         ["queries[1].prefetch", "10001", "10000"]),
+    "a query of another dimension":
+        ("POST", f"{C}/query", {"query": [1, 2]}, 422, ["2", "4"]),
+    "groups without a key":
+        ("POST", f"{C}/query/groups", {"query": [1, 2, 3, 4]}, 422, ["group_by"]),
+    "a facet over the limit":
+        ("POST", f"{C}/facet", {"key": "number", "limit": 10_001}, 422,
+         ["limit", "10001", "10000"]),
+    "a matrix of one point":
+        ("POST", f"{C}/matrix", {"sample": 1}, 422, ["sample", "1", "2"]),
     "no body":
         ("PUT", f"{C}/points", "", 400, ["body"]),
     "an unknown path":

@@ -100,6 +100,8 @@ std::optional<JsonDocument> Call::parse(std::string_view json, std::string_view 
   return std::nullopt;
 }
 
+std::optional<JsonDocument> Call::json_body() { return parse(parts_.request.body, ""); }
+
 void Call::reply(Response response) {
   if (answered_.exchange(true)) return;
   // Taken out first: what the callback holds must not keep this call alive through itself.
@@ -115,7 +117,9 @@ void Call::reply_json(int status, std::string json) {
 }
 
 void Call::fail(const Error& error, const std::vector<FieldError>& errors) {
-  reply(problem_response(error, parts_.request_id, errors));
+  const Dialect* const dialect = parts_.route == nullptr ? nullptr : parts_.route->dialect;
+  reply(dialect == nullptr ? problem_response(error, parts_.request_id, errors)
+                           : dialect->error(*this, error, errors));
 }
 
 void Call::fail_fields(const std::vector<FieldError>& errors) {

@@ -70,6 +70,7 @@ class Call : public std::enable_shared_from_this<Call> {
   [[nodiscard]] const std::string& tenant() const noexcept { return core().options.tenant; }
   // The value of the path's n-th {parameter}.
   [[nodiscard]] const std::string& parameter(std::size_t n) const { return parts_.parameters[n]; }
+  [[nodiscard]] std::size_t parameter_count() const noexcept { return parts_.parameters.size(); }
   [[nodiscard]] std::optional<std::string_view> query(std::string_view name) const;
   [[nodiscard]] bool flag(std::string_view name, bool otherwise) const;
   // The first header of that name, ignoring case.
@@ -84,6 +85,8 @@ class Call : public std::enable_shared_from_this<Call> {
   // Reads the body; on a mistake the call is answered and the result is empty.
   template <typename T>
   [[nodiscard]] std::optional<T> body(const SchemaPtr<T>& schema);
+  // The body as JSON, for surfaces that read it by other means than a schema; empty as above.
+  [[nodiscard]] std::optional<JsonDocument> json_body();
   // Reads a body of JSON lines, at most `most` of them.
   template <typename T>
   [[nodiscard]] std::optional<std::vector<T>> lines(const SchemaPtr<T>& schema, std::size_t most);
@@ -94,6 +97,7 @@ class Call : public std::enable_shared_from_this<Call> {
   // Answers. Only the first answer counts; handlers give exactly one.
   void reply(Response response);
   void reply_json(int status, std::string json);
+  // In the shape of the row's dialect.
   void fail(const Error& error, const std::vector<FieldError>& errors = {});
   void fail_fields(const std::vector<FieldError>& errors);
 

@@ -9,260 +9,15 @@
 #include <string>
 #include <vector>
 
+#include "quipu/api/testing/json_schema.h"
 #include "quipu/base/rng.h"
 #include "tests/support/service_fixture.h"
 
 namespace quipu::api {
 namespace {
 
-// ---------------------------------------------------------------- a small JSON Schema validator
-
-class Validator {
- public:
-  explicit Validator(JsonView document) : document_(document) {}
-
-  [[nodiscard]] JsonView resolve(JsonView schema) const {
-    const auto reference = schema.find("$ref");
-    if (!reference) return schema;
-    constexpr std::string_view kPrefix = "#/components/schemas/";
-    const std::string_view text = *reference->as_string();
-    EXPECT_TRUE(text.starts_with(kPrefix)) << text;
-    const auto schemas = document_.find("components")->find("schemas");
-    const auto found = schemas->find(text.substr(kPrefix.size()));
-    EXPECT_TRUE(found.has_value()) << text;
-    return *found;
-  }
-
-  // What is wrong with `value`; "" for nothing.
-  [[nodiscard]] std::string check(JsonView schema_or_reference, JsonView value,
-                                  const std::string& at = "") const {
-    const JsonView schema = resolve(schema_or_reference);
-    if (const auto choices = schema.find("oneOf")) return check_one_of(*choices, value, at);
-    const auto type_member = schema.find("type");
-    if (!type_member) return "";
-    const std::string_view type = *type_member->as_string();
-    if (type == "object") return check_object(schema, value, at);
-    if (type == "array") return check_array(schema, value, at);
-    if (type == "boolean") return value.as_bool() ? "" : at + ": no boolean";
-    if (type == "string") return check_string(schema, value, at);
-    if (type == "integer") return check_integer(schema, value, at);
-    if (type == "number") return value.is_number() ? "" : at + ": no number";
-    return at + ": unknown type " + std::string(type);
-  }
-
- private:
-  [[nodiscard]] std::string check_one_of(JsonView choices, JsonView value,
-                                         const std::string& at) const {
-    int fitting = 0;
-    std::string why;
-    choices.for_each_element([&](JsonView choice) {
-      const std::string problem = check(choice, value, at);
-      fitting += problem.empty() ? 1 : 0;
-      why += " | " + problem;
-      return true;
-    });
-    return fitting == 1 ? "" : at + ": fits " + std::to_string(fitting) + " of oneOf" + why;
-  }
-
-  [[nodiscard]] std::string check_object(JsonView schema, JsonView value,
-                                         const std::string& at) const {
-    if (!value.is_object()) return at + ": no object";
-    std::string problem;
-    if (const auto required = schema.find("required")) {
-      required->for_each_element([&](JsonView name) {
-        if (!value.find(*name.as_string())) problem = at + ": lacks " + name.to_string();
-        return problem.empty();
-      });
-    }
-    const auto properties = schema.find("properties");
-    const auto others = schema.find("additionalProperties");
-    value.for_each_member([&](std::string_view name, JsonView member) {
-      const std::string here = at + "." + std::string(name);
-      const auto known = properties ? properties->find(name) : std::nullopt;
-      if (!problem.empty()) return false;
-      if (known) {
-        problem = check(*known, member, here);
-      } else if (others && others->is_object()) {
-        problem = check(*others, member, here);
-      } else if (others && others->as_bool() == false) {
-        problem = here + ": not in the schema";
-      }
-      return problem.empty();
-    });
-    return problem;
-  }
-
-  [[nodiscard]] std::string check_array(JsonView schema, JsonView value,
-                                        const std::string& at) const {
-    if (!value.is_array()) return at + ": no array";
-    const auto least = schema.find("minItems");
-    const auto most = schema.find("maxItems");
-    if (least && value.size() < *least->as_uint64()) return at + ": too few";
-    if (most && value.size() > *most->as_uint64()) return at + ": too many";
-    std::string problem;
-    std::size_t index = 0;
-    value.for_each_element([&](JsonView item) {
-      problem = check(*schema.find("items"), item, at + "[" + std::to_string(index++) + "]");
-      return problem.empty();
-    });
-    return problem;
-  }
-
-  [[nodiscard]] static std::string check_string(JsonView schema, JsonView value,
-                                                const std::string& at) {
-    const auto text = value.as_string();
-    if (!text) return at + ": no string";
-    if (const auto least = schema.find("minLength"); least && text->size() < *least->as_uint64()) {
-      return at + ": too short";
-    }
-    const auto choices = schema.find("enum");
-    if (!choices) return "";
-    bool found = false;
-    choices->for_each_element([&](JsonView choice) {
-      found = found || choice.as_string() == text;
-      return true;
-    });
-    return found ? "" : at + ": not one of the enum";
-  }
-
-  [[nodiscard]] static std::string check_integer(JsonView schema, JsonView value,
-                                                 const std::string& at) {
-    if (!value.as_uint64() && !value.as_int64()) return at + ": no integer";
-    if (const auto least = schema.find("minimum"); least && !value.as_uint64()) {
-      return at + ": below the minimum";
-    }
-    const auto most = schema.find("maximum");
-    if (most && value.as_uint64() && *value.as_uint64() > *most->as_uint64()) {
-      return at + ": above the maximum";
-    }
-    return "";
-  }
-
-  JsonView document_;
-};
-
-// ---------------------------------------------------------------- wrong bodies
-
-// Texts of JSON values that differ from `value` in one place, and that the schema does not allow.
-class WrongBodies {
- public:
-  explicit WrongBodies(const Validator& validator) : validator_(validator) {}
-
-  [[nodiscard]] std::vector<std::string> of(JsonView schema_or_reference,
-                                            std::optional<JsonView> value) const {
-    const JsonView schema = validator_.resolve(schema_or_reference);
-    if (const auto choices = schema.find("oneOf")) return of_choice(*choices, value);
-    const std::string_view type = *schema.find("type")->as_string();
-    if (type == "object") return of_object(schema, value);
-    if (type == "array") return of_array(schema, value);
-    if (type == "boolean") return {"7", "\"true\"", "null"};
-    if (type == "number") return {"\"x\"", "[]", "null"};
-    if (type == "integer") return of_integer(schema);
-    return of_string(schema);
-  }
-
- private:
-  [[nodiscard]] std::vector<std::string> of_choice(JsonView choices,
-                                                   std::optional<JsonView> value) const {
-    std::optional<JsonView> fitting;
-    choices.for_each_element([&](JsonView choice) {
-      const bool fits = value && validator_.check(choice, *value).empty();
-      if (fits) fitting = choice;
-      return !fits;
-    });
-    // A choice between kinds of values (ids): what is none of them.
-    const bool of_kinds = !validator_.resolve(*first_of(choices)).find("properties");
-    if (of_kinds || !fitting) return {"-1", "1.5", "\"x\"", "true", "[]", "{}"};
-    return of(*fitting, value);
-  }
-
-  [[nodiscard]] static std::optional<JsonView> first_of(JsonView array) {
-    std::optional<JsonView> first;
-    array.for_each_element([&](JsonView item) {
-      first = item;
-      return false;
-    });
-    return first;
-  }
-
-  // The object with one member replaced, added, or (with "") left out.
-  [[nodiscard]] static std::string with_member(std::optional<JsonView> object,
-                                               std::string_view name, std::string_view json) {
-    std::string out;
-    JsonWriter writer(out);
-    writer.begin_object();
-    if (object) {
-      object->for_each_member([&](std::string_view each, JsonView member) {
-        if (each != name) writer.key(each).raw(member.to_string());
-        return true;
-      });
-    }
-    if (!json.empty()) writer.key(name).raw(json);
-    writer.end_object();
-    return out;
-  }
-
-  [[nodiscard]] std::vector<std::string> of_object(JsonView schema,
-                                                   std::optional<JsonView> value) const {
-    std::vector<std::string> out = {"7", "\"x\"", "[]", "null"};
-    const auto properties = schema.find("properties");
-    if (!properties) return out;
-    out.push_back(with_member(value, "no_such_field", "1"));
-    schema.find("required")->for_each_element([&](JsonView name) {
-      out.push_back(with_member(value, *name.as_string(), ""));
-      return true;
-    });
-    properties->for_each_member([&](std::string_view name, JsonView property) {
-      const auto now = value ? value->find(name) : std::nullopt;
-      for (const std::string& wrong : of(property, now)) {
-        out.push_back(with_member(value, name, wrong));
-      }
-      return true;
-    });
-    return out;
-  }
-
-  [[nodiscard]] std::vector<std::string> of_array(JsonView schema,
-                                                  std::optional<JsonView> value) const {
-    std::vector<std::string> out = {"7", "\"x\"", "{}", "null"};
-    const std::uint64_t least = *schema.find("minItems")->as_uint64();
-    const std::uint64_t most = *schema.find("maxItems")->as_uint64();
-    if (least > 0) out.emplace_back("[]");
-    const auto first = value ? first_of(*value) : std::nullopt;
-    if (first && most <= 70'000) {
-      std::string many = "[";
-      for (std::uint64_t i = 0; i <= most; ++i) many += (i == 0 ? "" : ",") + first->to_string();
-      out.push_back(many + "]");
-    }
-    for (const std::string& wrong : of(*schema.find("items"), first)) {
-      out.push_back("[" + wrong + "]");
-    }
-    return out;
-  }
-
-  [[nodiscard]] static std::vector<std::string> of_integer(JsonView schema) {
-    std::vector<std::string> out = {"\"7\"", "true", "1.5", "-1", "null", "[]"};
-    const std::uint64_t least = *schema.find("minimum")->as_uint64();
-    const std::uint64_t most = *schema.find("maximum")->as_uint64();
-    if (least > 0) out.push_back(std::to_string(least - 1));
-    if (most < UINT64_MAX) out.push_back(std::to_string(most + 1));
-    return out;
-  }
-
-  [[nodiscard]] static std::vector<std::string> of_string(JsonView schema) {
-    std::vector<std::string> out = {"7", "[]", "{}", "null"};
-    if (schema.find("enum")) {
-      out.emplace_back("\"no such name\"");
-      return out;
-    }
-    if (schema.find("minLength")) out.emplace_back("\"\"");
-    const std::uint64_t most = *schema.find("maxLength")->as_uint64();
-    if (most <= 100'000) out.push_back("\"" + std::string(most + 1, 'a') + "\"");
-    return out;
-  }
-
-  const Validator& validator_;
-};
+using testing_support::Validator;
+using testing_support::WrongBodies;
 
 // ---------------------------------------------------------------- the walk
 
@@ -295,10 +50,18 @@ class ContractTest : public ServiceFixture {
   void prepare(const std::string& method, const std::string& path) {
     static_cast<void>(call("DELETE", "/v1/collections/contract"));
     if (method == "PUT" && path == "/v1/collections/{collection}") return;
-    ASSERT_EQ(call("PUT", "/v1/collections/contract", R"({"vectors":[{"dim":4}]})").status, 201);
+    const Response made =
+        call("PUT", "/v1/collections/contract",
+             R"({"vectors":[{"dim":4},{"name":"terms","kind":"sparse","idf":true},)"
+             R"({"name":"rows","kind":"multi","dim":2},{"name":"t","model":"all-MiniLM-L6-v2"}],)"
+             R"("words":[{"name":"words","analyzer":{"language":"english"}}]})");
+    ASSERT_EQ(made.status, 201) << made.body;
     const Response written =
         call("PUT", "/v1/collections/contract/points",
-             R"({"points":[{"id":1,"vector":[1,0,0,0]},{"id":2,"vector":[0,1,0,0]}]})");
+             R"({"points":[{"id":1,"vector":[1,0,0,0],"text":"a green hill","vectors":{)"
+             R"("terms":{"indices":[3,1],"values":[0.5,2]},"rows":[[1,0],[0,1]]},)"
+             R"("payload":{"page":7,"at":"2024-05-01T10:00:00Z","lang":["de","fr"]}},)"
+             R"({"id":2,"vector":[0,1,0,0],"text":"a blue sea","payload":{"page":8}}]})");
     ASSERT_EQ(written.status, 200) << written.body;
     ASSERT_EQ(call("POST", "/v1/memory/records", R"({"id":1,"text":"a record"})").status, 200);
     std::filesystem::remove_all(folder_ / "data" / "snapshots");
@@ -364,7 +127,110 @@ TEST_F(ContractTest, ExamplesSucceedAndAnswersFitTheirSchemas) {
     expect_declared(operation, send(method, filled(path), line + "\n",
                                     {{"Content-Type", "application/x-ndjson"}}));
   });
-  EXPECT_GE(operations, 30);
+  EXPECT_GE(operations, 34);
+}
+
+// Bodies beside the examples, so that every form of the languages is walked.
+constexpr std::pair<std::string_view, std::string_view> kMoreBodies[] = {
+    {"/v1/collections/{collection}", R"({"vectors":[{"name":"a","dim":4},{"name":"b",
+      "kind":"multi","dim":2,"metric":"dot"}],"words":[{"name":"w","source":"a.b","k1":2,"b":0.5,
+      "analyzer":{"tokenizer":"prefix","lowercase":true,"ascii_folding":true,
+      "stemmer":{"type":"snowball","language":"en"},"stopwords":{"languages":["english"],
+      "custom":["x"]},"min_token_len":2,"max_token_len":9}}],"payload_indexes":[{"key":"t",
+      "kind":"text","options":{"language":"english"}}],"shard_count":2})"},
+    {"/v1/collections/{collection}/points", R"({"id":5,"vectors":{"rows":[[1,2],[3,4]],
+      "terms":{"indices":[7],"values":[1]}},"payload":{"x":1}})"},
+    {"/v1/collections/{collection}/points:patch", R"({"filter":{"must":{"key":"page",
+      "match":{"value":7}}},"patch":{"set_payload":{"b":1},"set_key":"a","delete_paths":["lang[0]"],
+      "delete_payload":["zz"],"delete_vectors":["terms"]}})"},
+    {"/v1/collections/{collection}/points:delete", R"({"filter":{"must_not":[{"has_id":[1,2]}]}})"},
+    {"/v1/collections/{collection}/points:get",
+     R"({"ids":[1],"with_payload":["page","lang[]"],"with_vector":["rows","terms"]})"},
+    {"/v1/collections/{collection}/points:scroll", R"({"order_by":{"key":"at","direction":"desc",
+      "start_from":"2025-01-01"},"with_payload":{"exclude":["page"]},"with_vector":true,
+      "filter":{"min_should":{"conditions":[{"key":"at","range":{"lt":"2025-01-01"}},
+      {"nested":{"key":"lang","filter":{"must":[{"is_null":{"key":"x"}}]}}}],"min_count":1}}})"},
+    {"/v1/collections/{collection}/points:count", R"({"filter":{"should":[
+      {"key":"page","range":{"gte":7,"lt":9}},{"key":"lang","match":{"any":["de"]}},
+      {"key":"page","match":{"except":[1,2]}},{"key":"g","geo_bounding_box":{"top_left":{"lon":1,
+      "lat":2},"bottom_right":{"lon":2,"lat":1}}},{"key":"g","geo_radius":{"center":{"lon":1,
+      "lat":2},
+      "radius":5}},{"key":"g","geo_polygon":{"exterior":{"points":[{"lon":0,"lat":0},
+      {"lon":1,"lat":0},{"lon":1,"lat":1},{"lon":0,"lat":0}]},"interiors":[]}},
+      {"key":"lang","values_count":{"gt":1}},{"key":"lang","is_empty":true},
+      {"key":"lang","is_null":false},{"is_empty":{"key":"x"}},{"has_vector":"terms"},
+      {"slice":{"total":2,"index":1}},{"key":"lang","match":{"text":"de"}},
+      {"key":"lang","match":{"prefix":"d"}},{"must":[]}]}})"},
+    {"/v1/collections/{collection}/search", R"({"text":"green","hybrid":{"fusion":"weighted","k":60,
+      "weights":[1,0.5],"prefetch":50,"words":"words"},"vector_name":"t","k":2,"explain":true})"},
+    {"/v1/collections/{collection}/search", R"({"text":"green hills","vector_name":"words"})"},
+    {"/v1/collections/{collection}/search",
+     R"({"vector":{"indices":[1],"values":[1]},"vector_name":"terms","with_vector":true})"},
+    {"/v1/collections/{collection}/search",
+     R"({"vector":[[1,0],[1,1]],"vector_name":"rows","with_payload":false,"with_text":false})"},
+    {"/v1/collections/{collection}/query", R"({"queries":[{"query":{"text":"green"},
+      "using":"words","limit":2,"with_payload":["page"],"with_vector":["rows"],"explain":true},
+      {"query":{"text":{"query":"sea","scoring":{"bm25":{"k":2,"b":0.3}}}},"using":"words"}]})"},
+    {"/v1/collections/{collection}/query", R"({"query":{"nearest":[1,0,0,0],"mmr":{"diversity":0.5,
+      "candidates_limit":10}},"params":{"hnsw_ef":64,"exact":true,"indexed_only":true,
+      "quantization":{"ignore":true,"rescore":true,"oversampling":2},"acorn":{"enable":true,
+      "max_selectivity":0.4},"idf":"global"},"score_threshold":0.1,"offset":1})"},
+    {"/v1/collections/{collection}/query", R"({"query":{"discover":{"target":1,"context":[
+      {"positive":1,"negative":[0,1,0,0]}]}},"lookup_from":{"collection":"contract"}})"},
+    {"/v1/collections/{collection}/query", R"({"query":{"context":{"positive":{"text":"a"},
+      "negative":{"text":"b"}}},"using":"t"})"},
+    {"/v1/collections/{collection}/query",
+     R"({"query":{"relevance_feedback":{"target":1,"feedback":[
+      {"example":2,"score":0.5}],"strategy":{"naive":{"a":1,"b":1,"c":1}}}}})"},
+    {"/v1/collections/{collection}/query",
+     R"({"query":{"order_by":{"key":"page","direction":"desc","start_from":100}}})"},
+    {"/v1/collections/{collection}/query", R"({"query":{"sample":"random"}})"},
+    {"/v1/collections/{collection}/query",
+     R"({"query":{"indices":[1],"values":[2]},"using":"terms","prefetch":null,"filter":null})"},
+    {"/v1/collections/{collection}/query", R"({"query":[[1,0],[0,1]],"using":"rows"})"},
+    {"/v1/collections/{collection}/query", R"({"prefetch":{"query":{"text":"hill","model":"x"},
+      "using":"t"},"query":{"formula":{"sum":["$score",{"mult":[0.5,{"key":"page","match":
+      {"value":7}}]},{"exp_decay":{"x":"page","target":{"datetime":"2024-05-01"},"scale":5,
+      "midpoint":0.5}},{"div":{"left":1,"right":"page","by_zero_default":0}},{"pow":{"base":2,
+      "exponent":2}},{"abs":{"neg":1}},{"max":[1,2]}]},"defaults":{"page":1}}})"},
+    {"/v1/collections/{collection}/query",
+     R"({"prefetch":[{"query":[1,0,0,0]},{"query":{"text":"sea"},
+      "using":"words"}],"query":{"dbsf":{"weights":[1,2]}}})"},
+    {"/v1/collections/{collection}/query", R"({"prefetch":[{"query":[1,0,0,0],"prefetch":[{
+      "query":2}]}],"query":{"fusion":"weighted"}})"},
+    {"/v1/collections/{collection}/query", R"({"prefetch":[{"query":1}],"query":{"weighted":{}}})"},
+    {"/v1/collections/{collection}/query/groups", R"({"query":{"text":"sea"},"using":"words",
+      "group_by":"lang[]","group_size":1,"limit":3,"filter":{"must_not":[]},"with_vector":true})"},
+    {"/v1/collections/{collection}/facet", R"({"key":"lang[]","filter":{}})"},
+    {"/v1/collections/{collection}/matrix", R"({"vector_name":"rows","sample":4})"},
+};
+
+TEST_F(ContractTest, EveryFormIsAsItsSchemaSays) {
+  std::size_t bodies = 0;
+  for_each_operation([&](const std::string& path, const std::string& method, JsonView operation) {
+    const auto schema = json_body(operation);
+    if (!schema || method == "PATCH") return;
+    for (const auto& [where, text] : kMoreBodies) {
+      if (where != path) continue;
+      prepare(method, path);
+      const auto body = JsonDocument::parse(text);
+      ASSERT_TRUE(body.ok()) << text << body.error().message;
+      EXPECT_EQ(validator_->check(*schema->find("schema"), body.value().root()), "") << text;
+      const Response answer = call(method, filled(path), std::string(text));
+      EXPECT_LT(answer.status, 300) << text << answer.body;
+      expect_declared(operation, answer);
+      prepare(method, path);
+      for (const std::string& wrong :
+           WrongBodies(*validator_).of(*schema->find("schema"), body.value().root())) {
+        ++bodies;
+        const Response refused = call(method, filled(path), wrong);
+        EXPECT_TRUE(refused.status == 422 || refused.status == 413)
+            << refused.status << " for " << wrong.substr(0, 600) << ": "
+            << refused.body.substr(0, 300);
+      }
+    }
+  });
+  EXPECT_GT(bodies, 2'000U);
 }
 
 TEST_F(ContractTest, WrongBodiesAreRefusedByName) {

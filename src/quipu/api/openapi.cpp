@@ -131,7 +131,7 @@ std::vector<std::pair<std::string_view, std::vector<const Route*>>> by_pattern(
     std::span<const Route> routes) {
   std::vector<std::pair<std::string_view, std::vector<const Route*>>> groups;
   for (const Route& route : routes) {
-    if (!route.built()) continue;
+    if (!route.built() || route.dialect != nullptr) continue;
     const auto found =
         std::ranges::find(groups, route.pattern, [](const auto& group) { return group.first; });
     auto& group = found == groups.end()

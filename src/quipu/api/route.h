@@ -16,6 +16,7 @@
 namespace quipu::api {
 
 class Call;
+struct Response;
 using CallPtr = std::shared_ptr<Call>;
 // Answers the call, now or later, from any thread.
 using Handler = void (*)(const CallPtr& call);
@@ -49,6 +50,13 @@ struct BodyType {
   std::string_view example_line = {};    // a line of NDJSON that the server accepts
 };
 
+// How the rows of a surface that speaks another API's language differ from ours. They are not in
+// our OpenAPI document: that API has its own.
+struct Dialect {
+  // The answer to an error, in that API's shape.
+  Response (*error)(const Call& call, const Error& error, const std::vector<FieldError>& errors);
+};
+
 struct Route {
   Method method = Method::kGet;
   std::string_view pattern = {};     // "/v1/collections/{collection}/points:get"
@@ -66,6 +74,7 @@ struct Route {
   std::string_view response = {};                       // a name in response_schemas()
   std::string_view response_type = "application/json";  // other types have no schema
   std::size_t body_bytes_max = std::size_t{1} << 20;    // ServiceOptions may set a lower one
+  const Dialect* dialect = nullptr;                     // null: ours
 
   [[nodiscard]] bool built() const noexcept { return handler != nullptr; }
 };

@@ -1,5 +1,6 @@
 #include "quipu/api/schema.h"
 
+#include "quipu/base/format.h"
 #include "quipu/base/limits.h"
 #include "quipu/base/quote.h"
 
@@ -112,27 +113,127 @@ class JsonObjectSchema final : public Schema<std::string> {
   std::size_t bytes_max_;
 };
 
-class VectorSchema final : public Schema<std::vector<float>> {
+// Numbers at full speed.
+class FloatsSchema final : public Schema<std::vector<float>> {
  public:
+  FloatsSchema(std::size_t least, std::size_t most) : least_(least), most_(most) {}
   void read(JsonView json, std::vector<float>& into, const Path& at,
             FieldErrors& errors) const override {
     if (!json.is_array()) return add_wrong_type(json, "an array of numbers", at, errors);
-    if (!check_item_count(json, 1, limits::kDimMax, at, errors)) return;
+    if (!check_item_count(json, least_, most_, at, errors)) return;
     const Status read = json.read_floats(into);
     if (!read.ok()) errors.add(at, "invalid_vector", read.error().message);
   }
   void describe(JsonWriter& out, Components&, std::string_view doc) const override {
     out.begin_object().key("type").value("array");
-    out.key("minItems").value(1).key("maxItems").value(limits::kDimMax);
+    out.key("minItems").value(std::uint64_t{least_}).key("maxItems").value(std::uint64_t{most_});
     out.key("items").raw(R"({"type":"number","format":"float"})");
     write_doc(out, doc);
     out.end_object();
   }
+
+ private:
+  std::size_t least_;
+  std::size_t most_;
 };
 
-class NamedVectorsSchema final : public Schema<std::vector<NamedVector>> {
+// Every value takes an index beside it.
+constexpr std::size_t kSparseValuesMax = limits::kVectorValuesMax / 2;
+
+SchemaPtr<NamedVector> sparse_vector() {
+  return Object<NamedVector>("SparseVector", "Dimensions and their weights, in any order.")
+      .required("indices", &NamedVector::indices,
+                array(integer<std::uint32_t>(0, UINT32_MAX), 0, kSparseValuesMax),
+                "Distinct dimensions.")
+      .required("values", &NamedVector::values, std::make_shared<FloatsSchema>(0, kSparseValuesMax),
+                "As many weights.")
+      .check([](const NamedVector& vector, const Path& at, FieldErrors& errors) {
+        if (vector.indices.size() == vector.values.size()) return;
+        errors.add(at, "dimension_mismatch",
+                   "has " + std::to_string(vector.indices.size()) + " indices and " +
+                       std::to_string(vector.values.size()) + " values");
+      })
+      .done();
+}
+
+class VectorValueSchema final : public Schema<GivenVector> {
  public:
-  void read(JsonView json, std::vector<NamedVector>& into, const Path& at,
+  void read(JsonView json, GivenVector& into, const Path& at, FieldErrors& errors) const override {
+    if (json.is_object()) {
+      into.sparse = true;
+      return sparse_->read(json, into.vector, at, errors);
+    }
+    bool rows = false;
+    json.for_each_element([&rows](JsonView first) {
+      rows = first.is_array();
+      return false;
+    });
+    if (rows) return read_rows(json, into, at, errors);
+    if (json.is_array()) return dense_.read(json, into.vector.values, at, errors);
+    add_wrong_type(json,
+                   "an array of numbers, an array of such rows, or an object with indices "
+                   "and values",
+                   at, errors);
+  }
+  void describe(JsonWriter& out, Components& components, std::string_view doc) const override {
+    if (!components.contains("Vector")) components["Vector"] = definition(components);
+    out.begin_object().key("$ref").value("#/components/schemas/Vector");
+    write_doc(out, doc);
+    out.end_object();
+  }
+
+ private:
+  void read_rows(JsonView json, GivenVector& into, const Path& at, FieldErrors& errors) const {
+    if (!check_item_count(json, 1, limits::kVectorValuesMax, at, errors)) return;
+    std::vector<float> row;
+    std::size_t index = 0;
+    std::vector<float>& all = into.vector.values;
+    json.for_each_element([&](JsonView element) {
+      const Path here(at, index++);
+      const std::size_t errors_before = errors.all().size();
+      dense_.read(element, row, here, errors);
+      if (errors.all().size() != errors_before) return false;
+      if (into.row_values == 0) into.row_values = static_cast<std::uint32_t>(row.size());
+      if (row.size() != into.row_values) {
+        errors.add(here, "dimension_mismatch",
+                   "has " + std::to_string(row.size()) + " numbers, the first row has " +
+                       std::to_string(into.row_values));
+        return false;
+      }
+      if (all.size() + row.size() > limits::kVectorValuesMax) {
+        errors.add(at, "too_many_items",
+                   "has more than " + std::to_string(limits::kVectorValuesMax) +
+                       " numbers in its rows, the limit");
+        return false;
+      }
+      all.insert(all.end(), row.begin(), row.end());
+      return true;
+    });
+  }
+  std::string definition(Components& components) const {
+    std::string json;
+    JsonWriter out(json);
+    out.begin_object();
+    write_doc(out, "A dense vector, the rows of a multivector, or a sparse vector.");
+    out.key("oneOf").begin_array();
+    dense_.describe(out, components, "Dense.");
+    out.begin_object().key("type").value("array").key("minItems").value(1);
+    out.key("maxItems").value(std::uint64_t{limits::kVectorValuesMax}).key("items");
+    dense_.describe(out, components, "");
+    write_doc(out, "Rows of one length.");
+    out.end_object();
+    sparse_->describe(out, components, "");
+    out.end_array().end_object();
+    return json;
+  }
+
+  const FloatsSchema dense_{1, limits::kDimMax};
+  const SchemaPtr<NamedVector> sparse_ = sparse_vector();
+};
+
+class NamedVectorsSchema final : public Schema<std::vector<GivenVector>> {
+ public:
+  void read(JsonView json, std::vector<GivenVector>& into, const Path& at,
             FieldErrors& errors) const override {
     if (!json.is_object()) return add_wrong_type(json, "an object of vectors", at, errors);
     if (json.size() < 1 || json.size() > limits::kVectorsPerCollectionMax) {
@@ -142,9 +243,9 @@ class NamedVectorsSchema final : public Schema<std::vector<NamedVector>> {
       return;
     }
     json.for_each_member([&](std::string_view name, JsonView value) {
-      NamedVector& vector = into.emplace_back();
-      vector.name = name;
-      vector_.read(value, vector.values, Path(at, name), errors);
+      GivenVector& given = into.emplace_back();
+      vector_.read(value, given, Path(at, name), errors);
+      given.vector.name = name;
       return !errors.full();
     });
   }
@@ -158,7 +259,7 @@ class NamedVectorsSchema final : public Schema<std::vector<NamedVector>> {
   }
 
  private:
-  VectorSchema vector_;
+  VectorValueSchema vector_;
 };
 
 class RealSchema final : public Schema<float> {
@@ -178,6 +279,36 @@ class RealSchema final : public Schema<float> {
     out.end_object();
   }
 };
+
+class NumberSchema final : public Schema<double> {
+ public:
+  NumberSchema(double least, double most) : least_(least), most_(most) {}
+  void read(JsonView json, double& into, const Path& at, FieldErrors& errors) const override {
+    const auto value = json.as_double();
+    if (!value) return add_wrong_type(json, "a number", at, errors);
+    if (!(*value >= least_ && *value <= most_)) {
+      errors.add(at, "out_of_range",
+                 format("must be from {} to {}, got {}", least_, most_, shown(json)));
+      return;
+    }
+    into = *value;
+  }
+  void describe(JsonWriter& out, Components&, std::string_view doc) const override {
+    out.begin_object().key("type").value("number");
+    out.key("minimum").value(least_).key("maximum").value(most_);
+    write_doc(out, doc);
+    out.end_object();
+  }
+
+ private:
+  double least_;
+  double most_;
+};
+
+// Whether it may be the place of an error: "filter.must[2].key", but no sentence.
+bool is_place(std::string_view text) {
+  return !text.empty() && text.find(' ') == std::string_view::npos;
+}
 
 }  // namespace
 
@@ -202,6 +333,15 @@ void FieldErrors::add_at(std::string field, std::string_view code, std::string d
   if (full()) return;
   errors_.push_back(
       {.field = std::move(field), .code = std::string(code), .detail = std::move(detail)});
+}
+
+void FieldErrors::add_placed(std::string field, const Error& error) {
+  const std::string& message = error.message;
+  const std::size_t end = message.find(": ");
+  const bool placed = end != std::string::npos && message.starts_with(field) &&
+                      (!field.empty() || is_place(std::string_view(message).substr(0, end)));
+  if (!placed) return add_at(std::move(field), error.stable_reason(), message);
+  add_at(message.substr(0, end), error.stable_reason(), message.substr(end + 2));
 }
 
 std::string shown(JsonView json) {
@@ -263,10 +403,13 @@ SchemaPtr<PointId> point_id() { return std::make_shared<PointIdSchema>(); }
 SchemaPtr<std::string> json_object(std::size_t bytes_max) {
   return std::make_shared<JsonObjectSchema>(bytes_max);
 }
-SchemaPtr<std::vector<float>> vector_values() { return std::make_shared<VectorSchema>(); }
-SchemaPtr<std::vector<NamedVector>> named_vectors() {
+SchemaPtr<GivenVector> vector_value() { return std::make_shared<VectorValueSchema>(); }
+SchemaPtr<std::vector<GivenVector>> named_vectors() {
   return std::make_shared<NamedVectorsSchema>();
 }
 SchemaPtr<float> real() { return std::make_shared<RealSchema>(); }
+SchemaPtr<double> number(double least, double most) {
+  return std::make_shared<NumberSchema>(least, most);
+}
 
 }  // namespace quipu::api

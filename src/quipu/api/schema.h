@@ -59,6 +59,9 @@ class FieldErrors {
   void add(const Path& at, std::string_view code, std::string detail);
   // For readers that know the field by its text.
   void add_at(std::string field, std::string_view code, std::string detail);
+  // For readers whose errors begin with the place: "filter.must[2].range.gte: ...". `field` is what
+  // the error is about when it names no place.
+  void add_placed(std::string field, const Error& error);
   [[nodiscard]] bool full() const noexcept { return errors_.size() >= kMax; }
   [[nodiscard]] bool empty() const noexcept { return errors_.empty(); }
   [[nodiscard]] const std::vector<FieldError>& all() const noexcept { return errors_; }
@@ -96,11 +99,20 @@ void write_doc(JsonWriter& out, std::string_view doc);
 [[nodiscard]] SchemaPtr<PointId> point_id();
 // Any JSON object, kept as its text.
 [[nodiscard]] SchemaPtr<std::string> json_object(std::size_t bytes_max);
-// 1 to limits::kDimMax numbers.
-[[nodiscard]] SchemaPtr<std::vector<float>> vector_values();
-// {"name": [numbers], ...} with 1 to limits::kVectorsPerCollectionMax members.
-[[nodiscard]] SchemaPtr<std::vector<NamedVector>> named_vectors();
+// A vector as it came.
+struct GivenVector {
+  NamedVector vector;
+  bool sparse = false;
+  std::uint32_t row_values = 0;  // of each row, when it came as rows; else 0
+};
+// [numbers], of which there are 1 to limits::kDimMax; {"indices": [...], "values": [...]}; or rows
+// of one length: [[numbers], ...]. Together at most limits::kVectorValuesMax numbers.
+[[nodiscard]] SchemaPtr<GivenVector> vector_value();
+// {"name": vector, ...} with 1 to limits::kVectorsPerCollectionMax members.
+[[nodiscard]] SchemaPtr<std::vector<GivenVector>> named_vectors();
 [[nodiscard]] SchemaPtr<float> real();
+// A finite number within bounds.
+[[nodiscard]] SchemaPtr<double> number(double least, double most);
 
 [[nodiscard]] std::optional<std::uint64_t> read_unsigned(JsonView json, std::uint64_t least,
                                                          std::uint64_t most, const Path& at,

@@ -19,8 +19,8 @@ struct Outer {
   std::uint32_t k = 10;
   bool fast = false;
   Colour colour = Colour::kRed;
-  std::optional<std::vector<float>> vector;
-  std::vector<NamedVector> vectors;
+  std::optional<GivenVector> vector;
+  std::vector<GivenVector> vectors;
   std::string payload = "{}";
   std::vector<Inner> inner;
 };
@@ -38,7 +38,7 @@ const SchemaPtr<Outer>& outer_schema() {
           .optional("fast", &Outer::fast, boolean(), "")
           .optional("colour", &Outer::colour,
                     names<Colour>({{"red", Colour::kRed}, {"green", Colour::kGreen}}), "")
-          .optional("vector", &Outer::vector, maybe(vector_values()), "")
+          .optional("vector", &Outer::vector, maybe(vector_value()), "")
           .optional("vectors", &Outer::vectors, named_vectors(), "")
           .optional("payload", &Outer::payload, json_object(20), "")
           .optional("inner", &Outer::inner, array(inner, 1, 3), "")
@@ -76,8 +76,8 @@ TEST(Schema, ReadsEveryKind) {
   EXPECT_EQ(value.k, 3U);
   EXPECT_TRUE(value.fast);
   EXPECT_EQ(value.colour, Colour::kGreen);
-  EXPECT_EQ(*value.vector, (std::vector<float>{1, 2.5F, -3}));
-  EXPECT_EQ(value.vectors[1].name, "b");
+  EXPECT_EQ(value.vector->vector.values, (std::vector<float>{1, 2.5F, -3}));
+  EXPECT_EQ(value.vectors[1].vector.name, "b");
   EXPECT_EQ(value.payload, R"({"x":[1,{"y":null}]})");
   EXPECT_EQ(value.inner[0].size, 9U);
   EXPECT_EQ(value.inner[1].size, std::nullopt);
@@ -108,6 +108,46 @@ TEST(Schema, NamesEveryMistakeByItsPath) {
   EXPECT_EQ(mistakes(R"({"id":1,"inner":[{"name":"ok"},{"name":"too long"},{"size":0}]})"),
             "inner[1].name|too_long inner[2].size|out_of_range inner[2].name|missing_field");
   EXPECT_EQ(mistakes(R"({"id":1,"k":60,"fast":true})"), "k|bad_value");
+}
+
+TEST(Schema, VectorsAreDenseSparseOrRows) {
+  Outer value;
+  EXPECT_EQ(mistakes(R"({"id":1,"vector":{"values":[0.5,-1],"indices":[4294967295,0]},
+                         "vectors":{"rows":[[1,2],[3,4],[5,6]],
+                                    "none":{"indices":[],"values":[]}}})",
+                     &value),
+            "");
+  EXPECT_TRUE(value.vector->sparse);
+  EXPECT_EQ(value.vector->vector.indices, (std::vector<std::uint32_t>{4294967295, 0}));
+  EXPECT_EQ(value.vector->vector.values, (std::vector<float>{0.5F, -1}));
+  EXPECT_EQ(value.vectors[0].row_values, 2U);
+  EXPECT_EQ(value.vectors[0].vector.values, (std::vector<float>{1, 2, 3, 4, 5, 6}));
+  EXPECT_TRUE(value.vectors[1].sparse);
+  EXPECT_EQ(mistakes(R"({"id":1,"vector":[[1,2],[3]]})"), "vector[1]|dimension_mismatch");
+  EXPECT_EQ(mistakes(R"({"id":1,"vector":[[1,2],3]})"), "vector[1]|wrong_type");
+  EXPECT_EQ(mistakes(R"({"id":1,"vector":[[]]})"), "vector[0]|too_few_items");
+  EXPECT_EQ(mistakes(R"({"id":1,"vector":[[1],[1e300]]})"), "vector[1]|invalid_vector");
+  EXPECT_EQ(mistakes(R"({"id":1,"vector":"1,2"})"), "vector|wrong_type");
+  EXPECT_EQ(mistakes(R"({"id":1,"vector":{"indices":[1],"values":[]}})"),
+            "vector|dimension_mismatch");
+  EXPECT_EQ(mistakes(R"({"id":1,"vector":{"indices":[-1],"values":[1]}})"),
+            "vector.indices[0]|out_of_range");
+  EXPECT_EQ(mistakes(R"({"id":1,"vector":{"indices":[1],"value":[1]}})"),
+            "vector.value|unknown_field vector.values|missing_field");
+}
+
+TEST(Schema, ErrorsOfOtherReadersKeepTheirPlaces) {
+  const auto placed = [](std::string field, std::string message) {
+    FieldErrors errors;
+    errors.add_placed(std::move(field),
+                      {ErrorCode::kInvalidArgument, std::move(message), "invalid_query"});
+    return errors.all()[0].field + "|" + errors.all()[0].detail;
+  };
+  EXPECT_EQ(placed("filter", "filter.must[2].key: is missing"), "filter.must[2].key|is missing");
+  EXPECT_EQ(placed("", "query.nearest[3]: is no number"), "query.nearest[3]|is no number");
+  EXPECT_EQ(placed("", "has the unknown member \"x\" (allowed: y)"),
+            "|has the unknown member \"x\" (allowed: y)");
+  EXPECT_EQ(placed("queries[1]", "something else: 3"), "queries[1]|something else: 3");
 }
 
 TEST(Schema, PointIdsAreNumbersOrUuids) {

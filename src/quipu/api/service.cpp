@@ -11,7 +11,7 @@
 #include "quipu/api/compression.h"
 #include "quipu/api/openapi.h"
 #include "quipu/api/problem.h"
-#include "quipu/api/rest/routes.h"
+#include "quipu/api/route_table.h"
 #include "quipu/api/router.h"
 #include "quipu/api/uri.h"
 #include "quipu/base/limits.h"
@@ -147,10 +147,10 @@ struct Service::State {
   State(Engine& engine, ThreadPool& compute, MetricsRegistry& metrics, Clock& clock,
         ServiceOptions options)
       : core(engine, compute, clock, metrics, std::move(options)),
-        router(rest::routes()),
+        router(route_table()),
         unmatched(metrics, "unmatched") {
-    core.openapi = openapi_document(rest::routes());
-    for (const Route& route : rest::routes()) {
+    core.openapi = openapi_document(route_table());
+    for (const Route& route : route_table()) {
       if (route.built())
         by_route.emplace(&route, std::make_unique<RouteMetrics>(metrics, route.name));
     }
@@ -249,13 +249,19 @@ void Service::State::route(Request request, Done done) {
   const auto method = parse_method(asked.method == "HEAD" ? "GET" : asked.method);
   const Route* row = method ? match.by_method[static_cast<std::size_t>(*method)] : nullptr;
   if (row == nullptr) {
-    Error error{ErrorCode::kInvalidArgument,
-                in_quotes(path) + " does not take " + in_quotes(asked.method, 16) + "; it takes " +
-                    match.allowed(),
-                "method_not_allowed"};
-    Response response = problem_response(error, parts.request_id);
+    const Error error{ErrorCode::kInvalidArgument,
+                      in_quotes(path) + " does not take " + in_quotes(asked.method, 16) +
+                          "; it takes " + match.allowed(),
+                      "method_not_allowed"};
+    // Any row of the path says whose language to answer in; the call itself is of none.
+    const auto other =
+        std::ranges::find_if(match.by_method, [](const Route* known) { return known != nullptr; });
+    const Dialect* const dialect = (*other)->dialect;
+    const CallPtr call = std::make_shared<Call>(std::move(parts));
+    Response response = dialect == nullptr ? problem_response(error, call->request_id())
+                                           : dialect->error(*call, error, {});
     response.headers.emplace_back("Allow", match.allowed());
-    return std::make_shared<Call>(std::move(parts))->reply(std::move(response));
+    return call->reply(std::move(response));
   }
   parts.route = row;
   if (!row->built()) {

@@ -10,7 +10,7 @@
 #include <mutex>
 #include <string>
 
-#include "quipu/api/rest/routes.h"
+#include "quipu/api/route_table.h"
 #include "quipu/base/limits.h"
 #include "tests/support/service_fixture.h"
 
@@ -379,7 +379,7 @@ TEST_F(ServiceTest, PathsMethodsAndPlans) {
   EXPECT_EQ(call("HEAD", "/health").status, 200);
   EXPECT_EQ(call("GET", "/%zz").status, 400);
   EXPECT_EQ(call("GET", "nothing").status, 400);
-  for (const Route& route : rest::routes()) {
+  for (const Route& route : route_table()) {
     if (route.built()) continue;
     std::string path(route.pattern);
     for (std::size_t open = path.find('{'); open != std::string::npos; open = path.find('{')) {

@@ -213,6 +213,15 @@ void add_search_command(Program& program) {
   command->add_option("--vector-name", arguments->vector_name, "Which vector of the points")
       ->type_name("NAME");
   command->add_option("--filter", arguments->filter, kFilterHelp)->type_name("JSON");
+  command->add_option("--words", arguments->words, "Search these words (BM25); with --hybrid, too")
+      ->type_name("NAME");
+  command->add_flag("--hybrid", arguments->hybrid, "Search by meaning and by words, and fuse both");
+  command->add_option("--fusion", arguments->fusion, "How --hybrid fuses; rrf unless given")
+      ->check(CLI::IsMember({"rrf", "dbsf", "weighted"}));
+  command->add_option("--weights", arguments->weights, "Of the vector and of the words")
+      ->delimiter(',')
+      ->expected(2)
+      ->type_name("A,B");
   command->add_option("-k,--count", arguments->k, "How many at most")
       ->check(CLI::Range(1, 10'000))
       ->type_name("COUNT")
@@ -231,7 +240,46 @@ void add_search_command(Program& program) {
   quipu search documents "how do I see which process uses the most memory"
   quipu search images --vector "[0.1, 0.7, 0.2]" -k 5
   quipu search notes "the roof" --filter '{"must": [{"key": "year", "range": {"gte": 2024}}]}'
+  quipu search manuals "list open files" --hybrid --explain
+  quipu search manuals lsof --words text
   quipu search documents --id 0193a5e2-7c1f-7d35-9c54-5b2f1c2f9a10)");
+}
+
+void add_query_commands(Program& program) {
+  {
+    auto [command, arguments] = program.add<QueryArguments>(
+        &program.app, "query", "Ask in the query language: stages, fusions, formulas", query);
+    program.takes_paths[command] = true;
+    command->add_option("collection", arguments->collection, "Where to search")
+        ->required()
+        ->type_name("COLLECTION");
+    command
+        ->add_option("query", arguments->body,
+                     "A file of JSON (docs/query.md), the JSON itself, or - for the input")
+        ->required()
+        ->type_name("FILE");
+    command->footer(R"(A query with "group_by" answers groups; {"queries": [...]} asks several.
+
+Examples:
+  quipu query notes '{"query": {"text": "roof"}, "using": "body", "limit": 3}'
+  quipu query notes hybrid.json)");
+  }
+  {
+    auto [command, arguments] = program.add<FacetArguments>(
+        &program.app, "facet", "Count the values of a payload key", facet);
+    command->add_option("collection", arguments->collection, "Whose points")
+        ->required()
+        ->type_name("COLLECTION");
+    command->add_option("key", arguments->key, "A path into the payload")
+        ->required()
+        ->type_name("KEY");
+    command->add_option("--filter", arguments->filter, kFilterHelp)->type_name("JSON");
+    command->add_option("--limit", arguments->limit, "How many values")
+        ->check(CLI::Range(1, 10'000))
+        ->type_name("COUNT")
+        ->capture_default_str();
+    command->footer("Example:\n  quipu facet documents source --limit 5");
+  }
 }
 
 void add_collection_options(CLI::App* command, CollectionArguments& arguments) {
@@ -248,6 +296,19 @@ void add_collection_options(CLI::App* command, CollectionArguments& arguments) {
   command->add_option("--ef-construction", arguments.ef_construction, "Effort of building")
       ->check(CLI::Range(2, 10'000));
   command->add_option("--shards", arguments.shards, "Fixed for its life")->check(CLI::Range(1, 64));
+  command->add_flag("--no-vector", arguments.no_vector, "Without the usual vector");
+  command
+      ->add_option("--sparse", arguments.sparse,
+                   "A sparse vector; with :idf its queries are weighted; may be given again")
+      ->type_name("NAME[:idf]")
+      ->expected(1)
+      ->take_all();
+  command
+      ->add_option("--multi", arguments.multi,
+                   "A multivector with rows of this length; may be given again")
+      ->type_name("NAME:DIM")
+      ->expected(1)
+      ->take_all();
   command
       ->add_option("--from-json", arguments.json_config,
                    "The whole configuration, with several vectors; - reads the input")
@@ -255,6 +316,19 @@ void add_collection_options(CLI::App* command, CollectionArguments& arguments) {
 }
 
 void add_change_options(CLI::App* command, CollectionArguments& arguments) {
+  command
+      ->add_option("--words", arguments.words,
+                   "Make the words of the text, or of a payload key, searchable; may be given "
+                   "again")
+      ->type_name("NAME[:LANGUAGE[:KEY]]")
+      ->expected(1)
+      ->take_all();
+  command
+      ->add_option("--payload-index", arguments.payload_indexes,
+                   "Index a payload key; may be given again")
+      ->type_name("KEY:KIND")
+      ->expected(1)
+      ->take_all();
   command->add_option("--durability", arguments.durability, "When a write is acknowledged")
       ->check(CLI::IsMember({"sync", "async"}));
   command
@@ -276,6 +350,8 @@ void add_collection_commands(Program& program) {
     command->footer(R"(Examples:
   quipu collection create notes
   quipu collection create images --dim 512 --metric dot
+  quipu collection create manuals --words text:english --payload-index page:integer
+  quipu collection create terms --no-vector --sparse splade --multi tokens:128
   quipu collection create two --from-json '{"vectors":[{"name":"a","dim":64},{"name":"b","dim":8}]}'
 )");
   }
@@ -291,7 +367,19 @@ void add_collection_commands(Program& program) {
     auto [command, arguments] =
         program.add<CollectionArguments>(group, entry.name, entry.description, entry.function);
     command->add_option("name", arguments->name, "Its name")->required()->type_name("NAME");
-    if (entry.function == collection_update) add_change_options(command, *arguments);
+    if (entry.function == collection_update) {
+      add_change_options(command, *arguments);
+      command->add_option("--drop-words", arguments->drop_words, "By name; may be given again")
+          ->type_name("NAME")
+          ->expected(1)
+          ->take_all();
+      command
+          ->add_option("--drop-payload-index", arguments->drop_payload_indexes,
+                       "By key; may be given again")
+          ->type_name("KEY")
+          ->expected(1)
+          ->take_all();
+    }
     if (entry.function == collection_drop) {
       command->add_flag("--yes,-y", arguments->yes, "Do not ask");
     }
@@ -340,7 +428,11 @@ void add_point_commands(Program& program) {
   }
   {
     auto [command, arguments] = add("delete", "Delete points", point_delete);
-    command->add_option("ids", arguments->ids, "Which")->required()->type_name("ID");
+    command->add_option("ids", arguments->ids, "Which")->type_name("ID");
+    command
+        ->add_option("--filter", arguments->filter,
+                     "All points for which this filter holds (docs/filters.md); - reads the input")
+        ->type_name("JSON");
   }
 }
 
@@ -464,6 +556,7 @@ void build(Program& program, std::ostream& out) {
   add_memory_commands(program);
   add_ingest_command(program);
   add_search_command(program);
+  add_query_commands(program);
   add_collection_commands(program);
   add_point_commands(program);
   add_model_commands(program);

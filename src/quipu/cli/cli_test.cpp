@@ -212,8 +212,110 @@ TEST_F(CliTest, ManagesCollectionsAndPoints) {
   EXPECT_EQ(quipu({"collection", "show", "c"}).code, kExitNotFound);
 }
 
+TEST_F(CliTest, AsksByWordsAndQueries) {
+  const Outcome made =
+      quipu({"collection", "create", "n", "--words", "body:english", "--words", "tag::tags",
+             "--sparse", "terms:idf", "--multi", "rows:2", "--payload-index", "n:integer"});
+  EXPECT_EQ(made.code, kExitOk) << made.err;
+  EXPECT_NE(made.out.find("words          body (english), tag of tags"), std::string::npos)
+      << made.out;
+  EXPECT_NE(made.out.find("terms: sparse idf, rows: 2 cosine multi"), std::string::npos)
+      << made.out;
+  EXPECT_NE(made.out.find("indexed keys   n integer"), std::string::npos) << made.out;
+  for (const bool remote : {false, true}) {
+    if (remote) start_server();
+    json({"point", "put", "n", "-"},
+         R"({"points":[{"id":1,"text":"the roof leaks","payload":{"n":1,"tags":["house"]}},)"
+         R"({"id":2,"text":"rivers and seas","payload":{"n":2,"tags":["water","house"]}},)"
+         R"({"id":3,"text":"a river","payload":{"n":3,"tags":["water"]}}]})");
+    const JsonDocument words = json({"search", "n", "river", "--words", "body"});
+    EXPECT_EQ(words.root().find("hits")->size(), 2U);
+    EXPECT_EQ(json({"search", "n", "house", "--words", "tag"}).root().find("hits")->size(), 2U);
+    const Outcome hybrid = quipu({"search", "n", "river", "--hybrid", "--words", "body", "--fusion",
+                                  "rrf", "--weights", "1,2", "--explain", "-k", "1"});
+    EXPECT_EQ(hybrid.code, kExitOk) << hybrid.err;
+    EXPECT_NE(hybrid.out.find("words 0.0"), std::string::npos) << hybrid.out;
+    EXPECT_EQ(json({"search", "n", "leak", "--id", "2", "--hybrid", "--words", "body"})
+                  .root()
+                  .find("hits")
+                  ->size(),
+              2U);
+    const std::string file =
+        write("q.json", R"({"query":{"text":"rivers"},"using":"body","limit":1})");
+    EXPECT_EQ(json({"query", "n", file}).root().find("hits")->size(), 1U);
+    EXPECT_EQ(json({"query", "n", "-"}, R"({"queries":[{"limit":2},{"query":3}]})")
+                  .root()
+                  .find("results")
+                  ->size(),
+              2U);
+    const Outcome groups = quipu(
+        {"query", "n", R"({"query":{"text":"river roof"},"using":"body","group_by":"tags"})"});
+    EXPECT_EQ(groups.code, kExitOk) << groups.err;
+    EXPECT_NE(groups.out.find("water\n"), std::string::npos) << groups.out;
+    EXPECT_NE(quipu({"query", "n", "{}"}).out.find(" 1. "), std::string::npos);
+    EXPECT_NE(quipu({"query", "n", R"({"query":{"order_by":{"key":"n","direction":"desc"}}})"})
+                  .out.find(" 1. 3  3\n"),
+              std::string::npos);
+    const Outcome facets = quipu({"facet", "n", "tags"});
+    EXPECT_NE(facets.out.find("2  house"), std::string::npos) << facets.out;
+    EXPECT_EQ(json({"facet", "n", "tags", "--limit", "1", "--filter",
+                    R"({"must":[{"key":"n",)"
+                    R"("range":{"gt":2}}]})"})
+                  .root()
+                  .find("values")
+                  ->to_string(),
+              R"([{"value":"water","count":1}])");
+    EXPECT_EQ(quipu({"point", "count", "n", "--filter", R"({"must":[{"has_id":[1,2]}]})"}).out,
+              "2\n");
+    EXPECT_EQ(quipu({"point", "delete", "n", "--filter", R"({"must":[{"has_id":[1,9]}]})"}).out,
+              "1 deleted\n");
+    EXPECT_EQ(quipu({"point", "count", "n"}).out, "2\n");
+  }
+  const Outcome changed = quipu({"collection", "update", "n", "--words", "more", "--drop-words",
+                                 "tag", "--drop-payload-index", "n"});
+  EXPECT_EQ(changed.code, kExitOk) << changed.err;
+  EXPECT_NE(changed.out.find("words          body (english), more\n"), std::string::npos)
+      << changed.out;
+  stop_server();
+}
+
+TEST_F(CliTest, SaysWhatWordsAndQueriesCannotBe) {
+  json({"collection", "create", "n", "--no-vector", "--words", "body"});
+  const std::vector<std::pair<std::vector<std::string>, std::string>> wrong = {
+      {{"collection", "create", "x", "--words", ":english"}, "--words"},
+      {{"collection", "create", "x", "--words", "w:klingon"}, "klingon"},
+      {{"collection", "create", "x", "--sparse", "s:tf"}, "--sparse"},
+      {{"collection", "create", "x", "--multi", "rows"}, "--multi"},
+      {{"collection", "create", "x", "--multi", "rows:many"}, "--multi"},
+      {{"collection", "create", "x", "--payload-index", "year"}, "--payload-index"},
+      {{"collection", "create", "x", "--payload-index", "year:number"}, "payload_indexes[0].kind"},
+      {{"collection", "create", "x", "--no-vector", "--dim", "3"}, "--no-vector"},
+      {{"collection", "create", "x", "--no-vector"}, "vectors or words"},
+      {{"search", "n", "--hybrid"}, "takes a text"},
+      {{"search", "n", "--id", "1", "--hybrid"}, "takes a text"},
+      {{"search", "n", "x", "--fusion", "rrf"}, "--hybrid"},
+      {{"search", "n", "x", "--words", "body", "--vector-name", "v"}, "--words"},
+      {{"search", "n", "x", "--hybrid", "--weights", "1"}, "--weights"},
+      {{"query", "n", "{"}, "JSON"},
+      {{"query", "n", R"({"queri":1})"}, "queri"},
+      {{"facet", "n", "a..b"}, "key"},
+      {{"point", "delete", "n"}, "--filter"},
+      {{"point", "delete", "n", "1", "--filter", "{}"}, "--filter"},
+      {{"point", "delete", "n", "--filter", "{"}, "JSON"}};
+  for (const auto& [arguments, says] : wrong) {
+    const Outcome outcome = quipu(arguments);
+    EXPECT_EQ(outcome.code, kExitUsage) << arguments.back() << outcome.err;
+    EXPECT_NE(outcome.err.find(says), std::string::npos) << arguments.back() << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+  }
+  EXPECT_EQ(quipu({"query", "n", folder_.file("none.json")}).code, kExitNotFound);
+  EXPECT_EQ(quipu({"search", "n", "x", "--words", "none"}).code, kExitNotFound);
+  EXPECT_EQ(quipu({"facet", "none", "a"}).code, kExitNotFound);
+}
+
 TEST_F(CliTest, GivesOneJsonDocumentForEveryCommand) {
   json({"remember", "a note"});
+  json({"point", "put", "memories", R"({"id":9,"text":"a point","payload":{"x":"y"}})"});
   const std::vector<std::vector<std::string>> commands = {{"status"},
                                                           {"health"},
                                                           {"gpu"},
@@ -230,6 +332,8 @@ TEST_F(CliTest, GivesOneJsonDocumentForEveryCommand) {
                                                           {"config", "docs"},
                                                           {"recall", "note"},
                                                           {"search", "memories", "note"},
+                                                          {"query", "memories", "{}"},
+                                                          {"facet", "memories", "x"},
                                                           {"snapshot", "monday"}};
   for (const auto& command : commands) {
     const JsonDocument document = json(command);

@@ -1,5 +1,7 @@
+#include <charconv>
 #include <iostream>
 #include <ostream>
+#include <utility>
 
 #include "quipu/base/format.h"
 #include "quipu/base/quote.h"
@@ -22,18 +24,52 @@ std::uint64_t status_sum(const JsonView& collection, std::string_view member) {
   return sum;
 }
 
-// "384 cosine hnsw all-MiniLM-L6-v2" for each vector.
+// "384 cosine hnsw all-MiniLM-L6-v2", "4 cosine multi", "sparse" for each vector.
 std::string vectors_text(const JsonView& collection) {
   std::string text;
+  const auto add = [&text](const std::string& word) {
+    if (!word.empty()) text += (text.empty() || text.back() == ' ' ? "" : " ") + word;
+  };
   if (const auto vectors = collection.find("vectors")) {
     vectors->for_each_element([&](JsonView vector) {
       if (!text.empty()) text += ", ";
       const std::string name = text_of(vector, "name");
       if (!name.empty()) text += name + ": ";
-      text += quipu::format("{} {} {}", count_of(vector, "dim"), text_of(vector, "metric"),
-                            text_of(vector, "index"));
-      const std::string model = text_of(vector, "model");
-      if (!model.empty()) text += " " + model;
+      const std::string kind = text_of(vector, "kind");
+      if (count_of(vector, "dim") > 0) add(std::to_string(count_of(vector, "dim")));
+      add(text_of(vector, "metric"));
+      add(kind == "dense" ? text_of(vector, "index") : kind);
+      if (flag_of(vector, "idf")) add("idf");
+      add(text_of(vector, "model"));
+      return true;
+    });
+  }
+  return text;
+}
+
+// "title (english), body" for words; "year integer" for payload indexes.
+std::string words_text(const JsonView& collection) {
+  std::string text;
+  if (const auto words = collection.find("words")) {
+    words->for_each_element([&](JsonView each) {
+      text += (text.empty() ? "" : ", ") + text_of(each, "name");
+      const std::string source = text_of(each, "source");
+      if (!source.empty()) text += " of " + source;
+      const auto analyzer = each.find("analyzer");
+      const auto stemmer = analyzer ? analyzer->find("stemmer") : std::nullopt;
+      const std::string language = stemmer ? text_of(*stemmer, "language") : std::string();
+      if (!language.empty()) text += " (" + language + ")";
+      return true;
+    });
+  }
+  return text;
+}
+
+std::string indexes_text(const JsonView& collection) {
+  std::string text;
+  if (const auto indexes = collection.find("payload_indexes")) {
+    indexes->for_each_element([&](JsonView each) {
+      text += (text.empty() ? "" : ", ") + text_of(each, "key") + " " + text_of(each, "kind");
       return true;
     });
   }
@@ -44,13 +80,16 @@ void print_collection(Context& context, const JsonView& collection) {
   std::ostream& out = context.out();
   out << "name           " << printable(text_of(collection, "name")) << '\n'
       << "points         " << human_count(count_of(collection, "points")) << '\n'
-      << "vectors        " << vectors_text(collection) << '\n'
+      << "vectors        " << printable(vectors_text(collection)) << '\n'
+      << "words          " << printable(words_text(collection)) << '\n'
+      << "indexed keys   " << printable(indexes_text(collection)) << '\n'
       << "shards         " << count_of(collection, "shard_count") << '\n'
       << "durability     " << text_of(collection, "durability") << '\n'
       << "created        " << text_of(collection, "created_at") << '\n'
       << "log operations " << human_count(count_of(collection, "log_operations")) << '\n'
       << "tail maximum   " << human_count(count_of(collection, "tail_vectors_max")) << '\n';
-  Table table({{"vector"},
+  Table table({{"view"},
+               {"kind"},
                {"state"},
                {"live", Align::kRight},
                {"linked", Align::kRight},
@@ -61,7 +100,7 @@ void print_collection(Context& context, const JsonView& collection) {
   if (const auto parts = collection.find("status")) {
     parts->for_each_element([&](JsonView part) {
       const std::string name = text_of(part, "name");
-      table.add({name.empty() ? "(unnamed)" : name, text_of(part, "state"),
+      table.add({name.empty() ? "(unnamed)" : name, text_of(part, "kind"), text_of(part, "state"),
                  human_count(count_of(part, "live")), human_count(count_of(part, "linked")),
                  human_count(count_of(part, "tail")), human_count(count_of(part, "closed")),
                  human_bytes(count_of(part, "memory_bytes")),
@@ -82,6 +121,121 @@ int show_answer(Context& context, const Result<Answer>& answer) {
   return kExitOk;
 }
 
+// ---------------------------------------------------------------- options with parts
+
+Error bad_option(std::string_view option, std::string_view given, std::string_view wanted) {
+  return Error{ErrorCode::kInvalidArgument,
+               quipu::format("{} is {}; it must be {}", option, in_quotes(given), wanted), "usage"};
+}
+
+// "NAME[:LANGUAGE[:KEY]]"
+Status write_words(JsonWriter& json, std::string_view given) {
+  const std::size_t first = given.find(':');
+  const std::string_view name = given.substr(0, first);
+  const std::string_view rest =
+      first == std::string_view::npos ? std::string_view() : given.substr(first + 1);
+  const std::size_t second = rest.find(':');
+  const std::string_view language = rest.substr(0, second);
+  if (name.empty()) return bad_option("--words", given, "NAME, NAME:LANGUAGE or NAME:LANGUAGE:KEY");
+  json.begin_object().key("name").value(name);
+  if (!language.empty()) {
+    json.key("analyzer").begin_object().key("language").value(language).end_object();
+  }
+  if (second != std::string_view::npos) json.key("source").value(rest.substr(second + 1));
+  json.end_object();
+  return ok_status();
+}
+
+// "NAME[:idf]"
+Status write_sparse(JsonWriter& json, std::string_view given) {
+  const std::size_t colon = given.find(':');
+  const bool idf = colon != std::string_view::npos;
+  if (idf && given.substr(colon + 1) != "idf") {
+    return bad_option("--sparse", given, "NAME or NAME:idf");
+  }
+  json.begin_object().key("name").value(given.substr(0, colon)).key("kind").value("sparse");
+  if (idf) json.key("idf").value(true);
+  json.end_object();
+  return ok_status();
+}
+
+// "NAME:DIM"
+Status write_multi(JsonWriter& json, std::string_view given, const std::string& metric) {
+  const std::size_t colon = given.rfind(':');
+  std::uint32_t dim = 0;
+  const char* const end = given.data() + given.size();
+  if (colon != std::string_view::npos) {
+    const auto [stop, error] = std::from_chars(given.data() + colon + 1, end, dim);
+    if (error != std::errc() || stop != end) dim = 0;
+  }
+  if (dim == 0) return bad_option("--multi", given, "NAME:DIM, such as tokens:128");
+  json.begin_object().key("name").value(given.substr(0, colon)).key("kind").value("multi");
+  json.key("dim").value(dim);
+  if (!metric.empty()) json.key("metric").value(std::string_view(metric));
+  json.end_object();
+  return ok_status();
+}
+
+// "KEY:KIND"; keys may have colons.
+Status write_payload_index(JsonWriter& json, std::string_view given) {
+  const std::size_t colon = given.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) {
+    return bad_option("--payload-index", given, "KEY:KIND, such as year:integer");
+  }
+  json.begin_object().key("key").value(given.substr(0, colon));
+  json.key("kind").value(given.substr(colon + 1)).end_object();
+  return ok_status();
+}
+
+Status write_list(JsonWriter& json, std::string_view name, const std::vector<std::string>& given,
+                  Status (*write)(JsonWriter&, std::string_view)) {
+  if (given.empty()) return ok_status();
+  json.key(name).begin_array();
+  for (const std::string& each : given) QUIPU_TRY_OK(write(json, each));
+  json.end_array();
+  return ok_status();
+}
+
+void write_names(JsonWriter& json, std::string_view name, const std::vector<std::string>& given) {
+  if (given.empty()) return;
+  json.key(name).begin_array();
+  for (const std::string& each : given) json.value(std::string_view(each));
+  json.end_array();
+}
+
+// The unnamed vector: of --dim or --model, or else of the usual model.
+Status write_dense(Context& context, JsonWriter& json, const CollectionArguments& arguments) {
+  std::string model = arguments.model;
+  if (model.empty() && arguments.dim == 0) {
+    QUIPU_TRY(const Settings* const settings, context.settings());
+    model = settings->service.default_model;
+  }
+  json.begin_object();
+  if (arguments.dim > 0) json.key("dim").value(arguments.dim);
+  if (!model.empty()) json.key("model").value(std::string_view(model));
+  if (!arguments.metric.empty()) json.key("metric").value(std::string_view(arguments.metric));
+  if (!arguments.index.empty()) json.key("index").value(std::string_view(arguments.index));
+  if (arguments.m > 0) json.key("m").value(arguments.m);
+  if (arguments.ef_construction > 0) json.key("ef_construction").value(arguments.ef_construction);
+  json.end_object();
+  return ok_status();
+}
+
+Status write_vectors(Context& context, JsonWriter& json, const CollectionArguments& arguments) {
+  if (arguments.no_vector && (arguments.dim > 0 || !arguments.model.empty())) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "--no-vector leaves out the vector that --dim and --model are about", "usage"};
+  }
+  json.key("vectors").begin_array();
+  if (!arguments.no_vector) QUIPU_TRY_OK(write_dense(context, json, arguments));
+  for (const std::string& each : arguments.sparse) QUIPU_TRY_OK(write_sparse(json, each));
+  for (const std::string& each : arguments.multi) {
+    QUIPU_TRY_OK(write_multi(json, each, arguments.metric));
+  }
+  json.end_array();
+  return ok_status();
+}
+
 // The JSON of a new collection from the options, or as it was given.
 Result<std::string> creation_body(Context& context, const CollectionArguments& arguments) {
   if (!arguments.json_config.empty()) {
@@ -89,21 +243,12 @@ Result<std::string> creation_body(Context& context, const CollectionArguments& a
     QUIPU_TRY_OK(JsonDocument::parse(given));
     return given;
   }
-  std::string model = arguments.model;
-  if (model.empty() && arguments.dim == 0) {
-    QUIPU_TRY(const Settings* const settings, context.settings());
-    model = settings->service.default_model;
-  }
   std::string body;
   JsonWriter json(body);
-  json.begin_object().key("vectors").begin_array().begin_object();
-  if (arguments.dim > 0) json.key("dim").value(arguments.dim);
-  if (!model.empty()) json.key("model").value(std::string_view(model));
-  if (!arguments.metric.empty()) json.key("metric").value(std::string_view(arguments.metric));
-  if (!arguments.index.empty()) json.key("index").value(std::string_view(arguments.index));
-  if (arguments.m > 0) json.key("m").value(arguments.m);
-  if (arguments.ef_construction > 0) json.key("ef_construction").value(arguments.ef_construction);
-  json.end_object().end_array();
+  json.begin_object();
+  QUIPU_TRY_OK(write_vectors(context, json, arguments));
+  QUIPU_TRY_OK(write_list(json, "words", arguments.words, write_words));
+  QUIPU_TRY_OK(write_list(json, "payload_indexes", arguments.payload_indexes, write_payload_index));
   if (arguments.shards > 0) json.key("shard_count").value(arguments.shards);
   if (!arguments.durability.empty()) {
     json.key("durability").value(std::string_view(arguments.durability));
@@ -111,6 +256,25 @@ Result<std::string> creation_body(Context& context, const CollectionArguments& a
   if (arguments.tail_vectors_max > 0) {
     json.key("tail_vectors_max").value(arguments.tail_vectors_max);
   }
+  json.end_object();
+  return body;
+}
+
+Result<std::string> change_body(const CollectionArguments& arguments) {
+  std::string body;
+  JsonWriter json(body);
+  json.begin_object();
+  if (!arguments.durability.empty()) {
+    json.key("durability").value(std::string_view(arguments.durability));
+  }
+  if (arguments.tail_vectors_max > 0) {
+    json.key("tail_vectors_max").value(arguments.tail_vectors_max);
+  }
+  QUIPU_TRY_OK(write_list(json, "add_words", arguments.words, write_words));
+  write_names(json, "drop_words", arguments.drop_words);
+  QUIPU_TRY_OK(
+      write_list(json, "add_payload_indexes", arguments.payload_indexes, write_payload_index));
+  write_names(json, "drop_payload_indexes", arguments.drop_payload_indexes);
   json.end_object();
   return body;
 }
@@ -178,22 +342,11 @@ int collection_show(Context& context, const CollectionArguments& arguments) {
 }
 
 int collection_update(Context& context, const CollectionArguments& arguments) {
-  if (arguments.durability.empty() && arguments.tail_vectors_max == 0) {
-    return context.fail({ErrorCode::kInvalidArgument,
-                         "nothing to change: give --durability or --tail-max", "nothing_to_do"});
-  }
-  std::string body;
-  JsonWriter json(body);
-  json.begin_object();
-  if (!arguments.durability.empty()) {
-    json.key("durability").value(std::string_view(arguments.durability));
-  }
-  if (arguments.tail_vectors_max > 0) {
-    json.key("tail_vectors_max").value(arguments.tail_vectors_max);
-  }
-  json.end_object();
-  return show_answer(context, context.call(Context::Need::kReading, "PATCH",
-                                           collection_path(arguments.name), std::move(body)));
+  Result<std::string> body = change_body(arguments);
+  if (!body.ok()) return context.fail(body.error());
+  return show_answer(context,
+                     context.call(Context::Need::kReading, "PATCH", collection_path(arguments.name),
+                                  std::move(body).value()));
 }
 
 int collection_drop(Context& context, const CollectionArguments& arguments) {

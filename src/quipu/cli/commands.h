@@ -47,6 +47,10 @@ struct SearchArguments {
   std::string id;
   std::string vector_name;
   std::string filter;  // JSON, "-" for the standard input; "": everything
+  std::string words;   // search these words; with `hybrid`, the words of it
+  bool hybrid = false;
+  std::string fusion;
+  std::vector<double> weights;  // of the vector and of the words; with `hybrid`
   std::size_t k = 10;
   std::size_t offset = 0;
   std::uint32_t ef = 0;
@@ -56,6 +60,22 @@ struct SearchArguments {
   bool explain = false;
 };
 [[nodiscard]] int search(Context& context, const SearchArguments& arguments);
+
+// ---------------------------------------------------------------- query_commands.cpp
+
+struct QueryArguments {
+  std::string collection;
+  std::string body;  // a file of JSON, "-" for the standard input, or the JSON itself
+};
+[[nodiscard]] int query(Context& context, const QueryArguments& arguments);
+
+struct FacetArguments {
+  std::string collection;
+  std::string key;
+  std::string filter;  // as SearchArguments'
+  std::size_t limit = 10;
+};
+[[nodiscard]] int facet(Context& context, const FacetArguments& arguments);
 
 // ---------------------------------------------------------------- collection_commands.cpp
 
@@ -70,6 +90,13 @@ struct CollectionArguments {
   std::uint32_t shards = 0;
   std::string durability;
   std::uint32_t tail_vectors_max = 0;
+  bool no_vector = false;
+  std::vector<std::string> words;            // "NAME[:LANGUAGE[:KEY]]"
+  std::vector<std::string> sparse;           // "NAME[:idf]"
+  std::vector<std::string> multi;            // "NAME:DIM"
+  std::vector<std::string> payload_indexes;  // "KEY:KIND"
+  std::vector<std::string> drop_words;
+  std::vector<std::string> drop_payload_indexes;
   std::string json_config;  // the whole configuration as JSON, "-" for the standard input
   bool yes = false;         // drop without a question
 };
@@ -150,6 +177,8 @@ struct ServeArguments {
                                                 std::size_t bytes_max);
 // A filter as JSON, as read_argument(); "{}", which holds for all, for "".
 [[nodiscard]] Result<std::string> read_filter(Context& context, const std::string& argument);
+// A hit for people: its place in the ranking, score, id, and what it holds.
+void print_hit(Context& context, std::size_t rank, const JsonView& hit);
 // Where a hit stands, from an ingested chunk's payload: "ls(1), OPTIONS, line 42"; "" for others.
 [[nodiscard]] std::string place_of(const JsonView& payload);
 

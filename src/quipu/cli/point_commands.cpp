@@ -147,15 +147,34 @@ int point_count(Context& context, const PointArguments& arguments) {
   return kExitOk;
 }
 
+namespace {
+
+Result<std::string> delete_body(Context& context, const PointArguments& arguments) {
+  if (arguments.ids.empty() == arguments.filter.empty()) {
+    return Error{ErrorCode::kInvalidArgument, "point delete takes either ids or --filter", "usage"};
+  }
+  if (!arguments.ids.empty()) {
+    QUIPU_TRY(const std::string ids, ids_array(arguments.ids));
+    return "{\"ids\":" + ids + "}";
+  }
+  QUIPU_TRY(const std::string filter, read_filter(context, arguments.filter));
+  return "{\"filter\":" + filter + "}";
+}
+
+}  // namespace
+
 int point_delete(Context& context, const PointArguments& arguments) {
-  const Result<std::string> ids = ids_array(arguments.ids);
-  if (!ids.ok()) return context.fail(ids.error());
-  const Result<Answer> answer =
-      context.call(Context::Need::kReading, "POST", points_path(arguments) + ":delete",
-                   "{\"ids\":" + ids.value() + "}");
+  Result<std::string> body = delete_body(context, arguments);
+  if (!body.ok()) return context.fail(body.error());
+  const Result<Answer> answer = context.call(
+      Context::Need::kReading, "POST", points_path(arguments) + ":delete", std::move(body).value());
   if (!answer.ok()) return context.fail(answer.error());
   if (context.json()) context.print_json(answer.value().body);
-  return print_written(context, answer.value().json());
+  if (arguments.filter.empty()) return print_written(context, answer.value().json());
+  if (!context.json()) {
+    context.out() << human_count(count_of(answer.value().json(), "matched")) << " deleted\n";
+  }
+  return kExitOk;
 }
 
 }  // namespace quipu::cli

@@ -9,13 +9,42 @@ namespace {
 
 constexpr std::size_t kVectorBytesMax = 8U << 20;
 
-Result<std::string> query_body(Context& context, const SearchArguments& arguments) {
-  const int given = (arguments.text.empty() ? 0 : 1) + (arguments.vector.empty() ? 0 : 1) +
-                    (arguments.id.empty() ? 0 : 1);
-  if (given != 1) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "search takes exactly one of a text, --vector and --id", "one_query"};
+Status check_words(const SearchArguments& arguments) {
+  const auto wrong = [](std::string message) {
+    return Error{ErrorCode::kInvalidArgument, std::move(message), "usage"};
+  };
+  if (!arguments.hybrid && !arguments.words.empty() && !arguments.vector_name.empty()) {
+    return wrong("--words and --vector-name both say what is searched; --hybrid fuses the two");
   }
+  if (!arguments.hybrid && (!arguments.fusion.empty() || !arguments.weights.empty())) {
+    return wrong("--fusion and --weights say how --hybrid fuses");
+  }
+  return ok_status();
+}
+
+void write_hybrid(JsonWriter& json, const SearchArguments& arguments) {
+  json.key("hybrid").begin_object();
+  if (!arguments.words.empty()) json.key("words").value(std::string_view(arguments.words));
+  if (!arguments.fusion.empty()) json.key("fusion").value(std::string_view(arguments.fusion));
+  if (!arguments.weights.empty()) {
+    json.key("weights").begin_array();
+    for (const double weight : arguments.weights) json.value(weight);
+    json.end_array();
+  }
+  json.end_object();
+}
+
+Result<std::string> query_body(Context& context, const SearchArguments& arguments) {
+  const int vectors = (arguments.vector.empty() ? 0 : 1) + (arguments.id.empty() ? 0 : 1);
+  const int texts = arguments.text.empty() ? 0 : 1;
+  const bool fits = arguments.hybrid ? texts == 1 && vectors <= 1 : texts + vectors == 1;
+  if (!fits) {
+    return Error{ErrorCode::kInvalidArgument,
+                 arguments.hybrid ? "a hybrid search takes a text, and one of --vector and --id"
+                                  : "search takes exactly one of a text, --vector and --id",
+                 "one_query"};
+  }
+  QUIPU_TRY_OK(check_words(arguments));
   std::string body;
   JsonWriter json(body);
   json.begin_object();
@@ -39,9 +68,10 @@ Result<std::string> query_body(Context& context, const SearchArguments& argument
     QUIPU_TRY(const std::string id, id_json(arguments.id));
     json.key("id").raw(id);
   }
-  if (!arguments.vector_name.empty()) {
-    json.key("vector_name").value(std::string_view(arguments.vector_name));
-  }
+  const std::string& name =
+      arguments.hybrid || arguments.words.empty() ? arguments.vector_name : arguments.words;
+  if (!name.empty()) json.key("vector_name").value(std::string_view(name));
+  if (arguments.hybrid) write_hybrid(json, arguments);
   if (!arguments.filter.empty()) {
     QUIPU_TRY(const std::string filter, read_filter(context, arguments.filter));
     json.key("filter").raw(filter);
@@ -57,11 +87,26 @@ Result<std::string> query_body(Context& context, const SearchArguments& argument
   return body;
 }
 
+}  // namespace
+
 void print_hit(Context& context, std::size_t rank, const JsonView& hit) {
-  context.out() << quipu::format("{:>2}. {:.4f}  {}\n", rank, real_of(hit, "score"),
-                                 id_text(hit.find("id")));
+  // What points were ordered by says more than the score that they have not.
+  const auto order = hit.find("order_value");
+  const std::string head =
+      order ? order->to_string() : quipu::format("{:.4f}", real_of(hit, "score"));
+  context.out() << quipu::format("{:>2}. {}  {}\n", rank, head, id_text(hit.find("id")));
   constexpr std::size_t kIndent = 4;
   const std::size_t columns = context.streams().columns;
+  if (const auto parts = hit.find("parts")) {
+    std::string line;
+    parts->for_each_element([&line](JsonView part) {
+      line += quipu::format("{}{} {:.4f} (rank {}, score {:.4f})", line.empty() ? "" : " + ",
+                            text_of(part, "source"), real_of(part, "share"), count_of(part, "rank"),
+                            real_of(part, "score"));
+      return true;
+    });
+    context.out() << wrapped(line, columns, kIndent);
+  }
   const auto payload = hit.find("payload");
   const std::string place = payload ? place_of(*payload) : std::string();
   if (!place.empty()) {
@@ -72,8 +117,6 @@ void print_hit(Context& context, std::size_t rank, const JsonView& hit) {
   const std::string text = text_of(hit, "text");
   if (!text.empty()) context.out() << wrapped(text, columns, kIndent);
 }
-
-}  // namespace
 
 int search(Context& context, const SearchArguments& arguments) {
   Result<std::string> body = query_body(context, arguments);

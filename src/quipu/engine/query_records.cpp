@@ -18,7 +18,6 @@ namespace quipu::engine {
 namespace {
 
 constexpr std::size_t kIdsPerRead = 256;
-constexpr std::uint64_t kRecordsPerLook = 256;  // between two looks at the clock
 // A view that is made for one query publishes this many rows at once.
 constexpr std::uint32_t kRowsPerPublish = 10'000;
 

@@ -93,8 +93,8 @@ std::optional<std::size_t> QueryRun::words_index(std::string_view name) const {
   return std::nullopt;
 }
 
-Result<StageHits> QueryRun::run_stage(const QueryStage& stage, FilterChain chain,
-                                      std::size_t limit, std::unordered_set<PointId> excluded) {
+Result<StageHits> QueryRun::run_stage(const QueryStage& stage, FilterChain chain, std::size_t limit,
+                                      std::unordered_set<PointId> excluded) {
   if (stage.filter) chain.push_back(&*stage.filter);
   // What this stage leaves out, its leaves need not find, as with its filter.
   excluded.merge(own_points(stage));
@@ -202,6 +202,12 @@ Result<StageHits> QueryRun::nearest(const QueryStage& stage, const NearestQuery&
   QUIPU_TRY(const std::size_t vector_index, reading_->collection->vector_index(stage.using_name));
   QUIPU_TRY(StageHits found, nearest_to(stage, vector_index, inputs_.value(query.input), wider));
   if (!query.mmr) return found;
+  // What the threshold leaves out must not take the places of others.
+  if (stage.score_threshold) {
+    std::erase_if(found.hits, [&](const ScoredPoint& hit) {
+      return worse(hit.score, *stage.score_threshold, found.smaller_is_better);
+    });
+  }
   return choose_by_mmr(stage, *query.mmr, std::move(found), scope.limit);
 }
 

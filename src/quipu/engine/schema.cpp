@@ -73,8 +73,9 @@ Result<PayloadField> make_payload_field(const PayloadIndexConfig& config, std::s
   made.config.options = options.value().root().to_string();
   if (config.kind != PayloadIndexKind::kText) return made;
   QUIPU_TRY(const text::AnalyzerConfig analyzer,
-            text::parse_analyzer(options.value().root(), field + ".options",
-                                 {"type", "on_disk", "phrase_matching", "enable_hnsw"}));
+            text::parse_analyzer(
+                options.value().root(), field + ".options",
+                {"type", "on_disk", "phrase_matching", "enable_hnsw", "memory", "scoring"}));
   QUIPU_TRY(made.analyzer, text::Analyzer::create(analyzer));
   made.matcher = std::make_shared<query::AnalyzedTextMatcher>(*made.analyzer);
   made.options.positions = true;

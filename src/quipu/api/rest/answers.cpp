@@ -1,6 +1,8 @@
 #include "quipu/api/rest/answers.h"
 
 #include <algorithm>
+#include <span>
+#include <variant>
 
 #include "quipu/api/problem.h"
 #include "quipu/telemetry/time_text.h"
@@ -58,7 +60,46 @@ void write_time(JsonWriter& out, std::string_view name, std::int64_t time_us) {
   out.key(name).value(std::string_view(telemetry::rfc3339(time_us)));
 }
 
-void write_point_members(JsonWriter& out, const Point& point, const Select& select) {
+namespace {
+
+void write_vector(JsonWriter& out, const NamedVector& vector, const VectorShapes& shapes) {
+  if (!vector.indices.empty() || vector.values.empty()) {
+    out.begin_object().key("indices").begin_array();
+    for (const std::uint32_t index : vector.indices) out.value(index);
+    out.end_array().key("values").floats(vector.values).end_object();
+    return;
+  }
+  const auto shape =
+      std::ranges::find(shapes.rows, vector.name, &std::pair<std::string, std::uint32_t>::first);
+  if (shape == shapes.rows.end()) {
+    out.floats(vector.values);
+    return;
+  }
+  out.begin_array();
+  const std::span<const float> values(vector.values);
+  for (std::size_t begin = 0; begin < values.size(); begin += shape->second) {
+    out.floats(values.subspan(begin, std::min<std::size_t>(shape->second, values.size() - begin)));
+  }
+  out.end_array();
+}
+
+}  // namespace
+
+Result<VectorShapes> VectorShapes::of(const Call& call, const Select& select) {
+  VectorShapes shapes;
+  if (!select.vectors) return shapes;
+  QUIPU_TRY(const CollectionInfo info,
+            call.core().engine.collection(call.tenant(), call.parameter(0)));
+  for (const VectorConfig& vector : info.config.vectors) {
+    if (vector.kind == VectorKind::kMulti) shapes.rows.emplace_back(vector.name, vector.dim);
+  }
+  return shapes;
+}
+
+void write_point_members(JsonWriter& out, const Point& point, const Select& select,
+                         const VectorShapes& shapes) {
+  // When nothing was asked for, the record was not read.
+  if (!select.payload && !select.text && !select.vectors) return;
   out.key("version").value(point.version);
   write_time(out, "created_at", point.created_us);
   write_time(out, "updated_at", point.updated_us);
@@ -67,20 +108,31 @@ void write_point_members(JsonWriter& out, const Point& point, const Select& sele
   if (!select.vectors) return;
   const auto unnamed = [](const NamedVector& vector) { return vector.name.empty(); };
   const auto usual = std::ranges::find_if(point.vectors, unnamed);
-  if (usual != point.vectors.end()) out.key("vector").floats(usual->values);
+  if (usual != point.vectors.end()) {
+    out.key("vector");
+    write_vector(out, *usual, shapes);
+  }
   if (std::ranges::all_of(point.vectors, unnamed)) return;
   out.key("vectors").begin_object();
   for (const NamedVector& vector : point.vectors) {
-    if (!vector.name.empty()) out.key(vector.name).floats(vector.values);
+    if (vector.name.empty()) continue;
+    out.key(vector.name);
+    write_vector(out, vector, shapes);
   }
   out.end_object();
 }
 
-void write_point(JsonWriter& out, const Point& point, const Select& select) {
+void write_point(JsonWriter& out, const Point& point, const Select& select,
+                 const VectorShapes& shapes) {
   out.begin_object().key("id");
   write_id(out, point.id);
-  write_point_members(out, point, select);
+  write_point_members(out, point, select, shapes);
   out.end_object();
+}
+
+void write_order_value(JsonWriter& out, const OrderKey& key) {
+  out.key("order_value");
+  std::visit([&out](const auto& number) { out.value(number); }, key);
 }
 
 void write_explain(JsonWriter& out, const SearchExplain& explain) {
@@ -88,6 +140,7 @@ void write_explain(JsonWriter& out, const SearchExplain& explain) {
   out.key("tail_rows").value(explain.tail_rows);
   out.key("graph_distances").value(explain.graph_distances);
   out.key("scanned_rows").value(explain.scanned_rows);
+  out.key("postings").value(explain.postings);
   out.key("hops").value(explain.hops);
   out.key("exact").value(explain.exact);
   out.key("storage_scan").value(explain.storage_scan);
@@ -137,6 +190,18 @@ Engine::WriteDone when_written(const CallPtr& call, WriteAnswer about) {
     // The write was acknowledged: a full pool must not turn that into an error.
     if (!submitted.ok()) reply_written(call, *shared, about);
   };
+}
+
+void reply_filter_written(const CallPtr& call, const Result<FilterWriteResult>& result) {
+  if (!result.ok()) return call->fail(result.error());
+  const FilterWriteResult& written = result.value();
+  Response response;
+  JsonWriter out(response.body);
+  out.begin_object().key("matched").value(written.matched);
+  out.key("seq").value(std::string_view(written.seq));
+  out.key("durable").value(written.durable).end_object();
+  response.headers.emplace_back("Quipu-Seq", written.seq);
+  call->reply(std::move(response));
 }
 
 std::optional<PointId> path_id(const CallPtr& call, std::size_t parameter) {

@@ -1,8 +1,11 @@
 // Pieces of answers that several handlers write.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "quipu/api/call.h"
 #include "quipu/base/json.h"
@@ -12,9 +15,20 @@ namespace quipu::api::rest {
 
 void write_id(JsonWriter& out, const PointId& id);
 void write_time(JsonWriter& out, std::string_view name, std::int64_t time_us);
+
+// How the vectors of a collection are written: which are rows, and how long the rows are.
+struct VectorShapes {
+  std::vector<std::pair<std::string, std::uint32_t>> rows;  // name and dim of each multivector
+  // Asks the engine, if vectors are selected. Errors: kNotFound ("collection_not_found").
+  [[nodiscard]] static Result<VectorShapes> of(const Call& call, const Select& select);
+};
+
 // The members of a point after "id": version, times, and what was selected.
-void write_point_members(JsonWriter& out, const Point& point, const Select& select);
-void write_point(JsonWriter& out, const Point& point, const Select& select);
+void write_point_members(JsonWriter& out, const Point& point, const Select& select,
+                         const VectorShapes& shapes);
+void write_point(JsonWriter& out, const Point& point, const Select& select,
+                 const VectorShapes& shapes);
+void write_order_value(JsonWriter& out, const OrderKey& key);
 void write_explain(JsonWriter& out, const SearchExplain& explain);
 
 // Where the items of a write came from, for the paths in its errors.
@@ -30,6 +44,9 @@ void reply_written(const CallPtr& call, const Result<WriteResult>& result, Write
 
 // The id in the path. On a mistake the call is answered and the result is empty.
 [[nodiscard]] std::optional<PointId> path_id(const CallPtr& call, std::size_t parameter);
+
+// Answers a write by filter.
+void reply_filter_written(const CallPtr& call, const Result<FilterWriteResult>& result);
 
 // Microseconds since the call began, in milliseconds.
 [[nodiscard]] double milliseconds_since_start(const Call& call);

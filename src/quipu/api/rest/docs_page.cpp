@@ -32,7 +32,8 @@ const table = (heads, rows) => { const t = el('table'), h = el('tr');
   return t; };
 const resolve = (doc, s) => s && s.$ref ? doc.components.schemas[s.$ref.split('/').pop()] : s;
 const typeOf = (doc, s) => { if (!s) return ''; if (s.$ref) return s.$ref.split('/').pop();
-  if (s.oneOf) return s.oneOf.map(x => typeOf(doc, x)).join(' or ');
+  const choices = s.oneOf || s.anyOf;
+  if (choices) return choices.map(x => typeOf(doc, x)).join(' or ');
   if (s.enum) return s.enum.join(' | ');
   let t = s.type === 'array' ? typeOf(doc, s.items) + '[]' : s.type;
   const range = [['minimum', '≥'], ['maximum', '≤'], ['minItems', 'at least'],
@@ -41,8 +42,10 @@ const typeOf = (doc, s) => { if (!s) return ''; if (s.$ref) return s.$ref.split(
   return t + (range.length ? ' (' + range.join(', ') + ')' : ''); };
 const fields = (doc, schema) => { const s = resolve(doc, schema), out = el('div');
   if (!s) return out;
-  if (s.oneOf) { s.oneOf.forEach(x => { out.append(fields(doc, x)); }); return out; }
   if (s.description) out.append(el('p', s.description));
+  const choices = s.oneOf || s.anyOf;
+  if (choices) { choices.forEach(x => { out.append(el('p', typeOf(doc, x), 'dim'));
+    if (resolve(doc, x).properties) out.append(fields(doc, x)); }); return out; }
   if (s.properties) out.append(table(['field', 'type', ''], Object.entries(s.properties).map(p =>
     [p[0] + ((s.required || []).includes(p[0]) ? ' *' : ''), typeOf(doc, p[1]),
      p[1].description || ''])));
@@ -69,6 +72,9 @@ fetch('/openapi.json').then(r => r.json()).then(doc => {
       groups.get(tag).push(operation(doc, path, method, op)); }
   const out = document.getElementById('out');
   for (const [tag, list] of groups) { out.append(el('h2', tag)); out.append(...list); }
+  out.append(el('h2', 'schemas'));
+  for (const [name, s] of Object.entries(doc.components.schemas)) {
+    const d = el('details'); d.append(el('summary', name), fields(doc, s)); out.append(d); }
 }).catch(e => { document.getElementById('about').textContent = 'Could not load: ' + e; });
 </script></body></html>
 )HTML";

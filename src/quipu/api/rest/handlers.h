@@ -50,6 +50,16 @@ void describe_patch_point(JsonWriter& out, Components& components);
 void search(const CallPtr& call);
 void describe_search(JsonWriter& out, Components& components);
 
+// query.cpp
+void query(const CallPtr& call);
+void query_groups(const CallPtr& call);
+void facet(const CallPtr& call);
+void matrix(const CallPtr& call);
+void describe_query(JsonWriter& out, Components& components);
+void describe_query_groups(JsonWriter& out, Components& components);
+void describe_facet(JsonWriter& out, Components& components);
+void describe_matrix(JsonWriter& out, Components& components);
+
 // memory.cpp
 void remember(const CallPtr& call);
 void get_record(const CallPtr& call);

@@ -81,7 +81,11 @@ void add_collections(std::vector<Route>& routes) {
                     .handler = create_collection,
                     .execution = Execution::kWaiting,
                     .body = {describe_create_collection, nullptr,
-                             R"({"vectors":[{"dim":4,"metric":"cosine"}]})", ""},
+                             R"({"vectors":[{"dim":4,"metric":"cosine"},)"
+                             R"({"name":"terms","kind":"sparse","idf":true}],)"
+                             R"("words":[{"name":"words","analyzer":{"language":"english"}}],)"
+                             R"("payload_indexes":[{"key":"page","kind":"integer"}]})",
+                             ""},
                     .success = 201,
                     .response = "Collection"});
   routes.push_back({.method = Method::kGet,
@@ -134,24 +138,24 @@ void add_point_writes(std::vector<Route>& routes) {
                     .name = "points_delete",
                     .permission = "points:write",
                     .tag = "points",
-                    .summary = "Delete points by their ids",
+                    .summary = "Delete points by their ids, or all that match a filter",
                     .handler = delete_points,
                     .execution = Execution::kWaiting,
                     .body = {describe_delete_points, nullptr, R"({"ids":[900,901]})", ""},
                     .idempotent = true,
-                    .response = "Written"});
+                    .response = "WrittenEither"});
   routes.push_back({.method = Method::kPost,
                     .pattern = "/v1/collections/{collection}/points:patch",
                     .name = "points_patch",
                     .permission = "points:write",
                     .tag = "points",
-                    .summary = "Change parts of points",
+                    .summary = "Change parts of points, or of all that match a filter",
                     .handler = patch_points,
                     .execution = Execution::kWaiting,
                     .body = {describe_patch_points, nullptr,
                              R"({"points":[{"id":1,"set_payload":{"page":8}}]})", ""},
                     .idempotent = true,
-                    .response = "Written",
+                    .response = "WrittenEither",
                     .body_bytes_max = kBulkBytes});
 }
 
@@ -172,7 +176,7 @@ void add_point_reads(std::vector<Route>& routes) {
                     .name = "points_scroll",
                     .permission = "points:read",
                     .tag = "points",
-                    .summary = "Read all points, page by page, by ascending ids",
+                    .summary = "Read all points, page by page, by ascending ids or by a value",
                     .handler = scroll_points,
                     .execution = Execution::kCompute,
                     .body = {describe_scroll, nullptr, R"({"limit":10})", ""},
@@ -240,6 +244,61 @@ void add_search(std::vector<Route>& routes) {
                     .min_seq = true,
                     .response = "SearchResults",
                     .body_bytes_max = kBulkBytes});
+}
+
+void add_queries(std::vector<Route>& routes) {
+  routes.push_back(
+      {.method = Method::kPost,
+       .pattern = "/v1/collections/{collection}/query",
+       .name = "query",
+       .permission = "points:read",
+       .tag = "points",
+       .summary = "Ask in the query language: stages, fusions, formulas; one query or several",
+       .handler = query,
+       .execution = Execution::kCompute,
+       .body = {describe_query, nullptr,
+                R"({"prefetch":[{"query":[1,0,0,0],"limit":20},{"query":{"recommend":)"
+                R"({"positive":[1],"negative":[2]}},"filter":{"must_not":[{"has_id":[9]}]}}],)"
+                R"("query":{"rrf":{"k":60}},"limit":3})",
+                ""},
+       .min_seq = true,
+       .response = "SearchResults",
+       .body_bytes_max = kBulkBytes});
+  routes.push_back({.method = Method::kPost,
+                    .pattern = "/v1/collections/{collection}/query/groups",
+                    .name = "query_groups",
+                    .permission = "points:read",
+                    .tag = "points",
+                    .summary = "The best hits of each value of a payload key",
+                    .handler = query_groups,
+                    .execution = Execution::kWaiting,
+                    .body = {describe_query_groups, nullptr,
+                             R"({"query":[1,0,0,0],"group_by":"page","group_size":2})", ""},
+                    .min_seq = true,
+                    .response = "Groups",
+                    .body_bytes_max = kBulkBytes});
+  routes.push_back({.method = Method::kPost,
+                    .pattern = "/v1/collections/{collection}/facet",
+                    .name = "facet",
+                    .permission = "points:read",
+                    .tag = "points",
+                    .summary = "How many points have each value of a payload key",
+                    .handler = facet,
+                    .execution = Execution::kWaiting,
+                    .body = {describe_facet, nullptr, R"({"key":"page","limit":5})", ""},
+                    .min_seq = true,
+                    .response = "Facets"});
+  routes.push_back({.method = Method::kPost,
+                    .pattern = "/v1/collections/{collection}/matrix",
+                    .name = "matrix",
+                    .permission = "points:read",
+                    .tag = "points",
+                    .summary = "Of a sample of the points, the nearest of the sample to each",
+                    .handler = matrix,
+                    .execution = Execution::kWaiting,
+                    .body = {describe_matrix, nullptr, R"({"sample":10,"limit":2})", ""},
+                    .min_seq = true,
+                    .response = "MatrixPairs"});
 }
 
 void add_memory(std::vector<Route>& routes) {
@@ -392,15 +451,6 @@ constexpr Planned kPlanned[] = {
     {Method::kGet, "/debug/trace", "Recent traces"},
     {Method::kPost, "/mcp", "Tools for agents over MCP"},
     {Method::kGet, "/dashboard", "The dashboard"},
-    {Method::kGet, "/collections", "Qdrant's API: list collections"},
-    {Method::kGet, "/collections/{collection}", "Qdrant's API: a collection"},
-    {Method::kPut, "/collections/{collection}", "Qdrant's API: create a collection"},
-    {Method::kDelete, "/collections/{collection}", "Qdrant's API: drop a collection"},
-    {Method::kPut, "/collections/{collection}/points", "Qdrant's API: upsert"},
-    {Method::kPost, "/collections/{collection}/points/search", "Qdrant's API: search"},
-    {Method::kPost, "/collections/{collection}/points/query", "Qdrant's API: query"},
-    {Method::kPost, "/collections/{collection}/points/scroll", "Qdrant's API: scroll"},
-    {Method::kPost, "/collections/{collection}/points/delete", "Qdrant's API: delete"},
     {Method::kGet, "/api/v1/collections", "Compatible adapters: collections"},
     {Method::kPost, "/api/v1/tokens", "Compatible adapters: tokens"},
 };
@@ -414,6 +464,7 @@ std::vector<Route> make_routes() {
   add_point_reads(routes);
   add_single_points(routes);
   add_search(routes);
+  add_queries(routes);
   add_memory(routes);
   add_embedding(routes);
   for (const Planned& planned : kPlanned) {

@@ -13,7 +13,7 @@ namespace quipu::query {
 namespace {
 
 constexpr std::uint32_t kSlots = 200;
-enum class Value : std::uint8_t { kNo, kMaybe, kYes };
+enum class Value : std::uint8_t { kNever, kMaybe, kYes };
 using Values = std::array<Value, kSlots>;
 
 struct Pair {
@@ -28,11 +28,11 @@ Pair draw(Rng& rng, bool unbounded) {
   index::SlotBitmap most;
   const bool exact = !unbounded && rng.below(3) == 0;
   for (std::uint32_t slot = 0; slot < kSlots; ++slot) {
-    pair.values[slot] =
-        exact ? (rng.below(2) == 0 ? Value::kNo : Value::kYes) : static_cast<Value>(rng.below(3));
-    if (unbounded && pair.values[slot] == Value::kNo) pair.values[slot] = Value::kMaybe;
+    pair.values[slot] = exact ? (rng.below(2) == 0 ? Value::kNever : Value::kYes)
+                              : static_cast<Value>(rng.below(3));
+    if (unbounded && pair.values[slot] == Value::kNever) pair.values[slot] = Value::kMaybe;
     if (pair.values[slot] == Value::kYes) least.add(SlotId(slot));
-    if (pair.values[slot] != Value::kNo) most.add(SlotId(slot));
+    if (pair.values[slot] != Value::kNever) most.add(SlotId(slot));
   }
   if (unbounded) {
     pair.truth.or_with(SlotTruth::exactly(least));
@@ -48,12 +48,12 @@ void expect_equal(const SlotTruth& truth, const Values& values) {
   for (std::uint32_t slot = 0; slot < kSlots; ++slot) {
     ASSERT_EQ(truth.least().contains(SlotId(slot)), values[slot] == Value::kYes) << slot;
     if (truth.bounded()) {
-      ASSERT_EQ(truth.most().contains(SlotId(slot)), values[slot] != Value::kNo) << slot;
+      ASSERT_EQ(truth.most().contains(SlotId(slot)), values[slot] != Value::kNever) << slot;
     } else {
-      ASSERT_NE(values[slot], Value::kNo);
+      ASSERT_NE(values[slot], Value::kNever);
     }
     yes += values[slot] == Value::kYes ? 1U : 0U;
-    not_no += values[slot] != Value::kNo ? 1U : 0U;
+    not_no += values[slot] != Value::kNever ? 1U : 0U;
   }
   ASSERT_EQ(truth.least().count(), yes);
   if (truth.bounded()) {
@@ -88,7 +88,7 @@ TEST(SlotTruth, FollowsTheTable) {
     truth.and_not(b.truth);
     ASSERT_NO_FATAL_FAILURE(expect_equal(truth, without));
     truth.weaken();
-    for (Value& value : without) value = value == Value::kNo ? Value::kNo : Value::kMaybe;
+    for (Value& value : without) value = value == Value::kNever ? Value::kNever : Value::kMaybe;
     ASSERT_NO_FATAL_FAILURE(expect_equal(truth, without));
   }
 }

@@ -357,7 +357,7 @@ class Twin {
 
   // NaN or infinite where the formula has no value.
   double of(const Expression& e) const {
-    constexpr double kNo = std::numeric_limits<double>::quiet_NaN();
+    constexpr double kNever = std::numeric_limits<double>::quiet_NaN();
     switch (e.kind) {
       case Kind::kNumber: return *e.number * nudge_;
       case Kind::kVariable: return variable(e.name) * nudge_;
@@ -366,13 +366,13 @@ class Twin {
         return filter.value().matches(record_) ? 1 : 0;
       }
       case Kind::kGeoDistance:
-        if (e.name != "place") return kNo;
+        if (e.name != "place") return kNever;
         if (payload_.place.has_value()) return distance(e.origin, *payload_.place) * nudge_;
-        return has_default("place") ? nudge_ * distance(e.origin, {.lon = 1.5, .lat = -2}) : kNo;
+        return has_default("place") ? nudge_ * distance(e.origin, {.lon = 1.5, .lat = -2}) : kNever;
       case Kind::kDatetime: return 1714559415.5;
       case Kind::kDatetimeKey:
-        if (e.name != "when") return kNo;
-        return payload_.when_seconds.value_or(has_default("when") ? 1714521600 : kNo);
+        if (e.name != "when") return kNever;
+        return payload_.when_seconds.value_or(has_default("when") ? 1714521600 : kNever);
       case Kind::kSum: {
         double sum = 0;
         for (const Expression& operand : e.operands) sum += of(operand);
@@ -384,7 +384,7 @@ class Twin {
         double best = of(e.operands[0]);
         for (const Expression& operand : e.operands) {
           const double other = of(operand);
-          if (std::isnan(other)) return kNo;
+          if (std::isnan(other)) return kNever;
           if (e.kind == Kind::kMax ? other > best : other < best) best = other;
         }
         return best;
@@ -393,13 +393,13 @@ class Twin {
         const double left = of(e.operands[0]);
         if (left == 0) return 0;
         const double right = of(e.operands[1]);
-        return finite(right == 0 && !std::isnan(left) ? e.number.value_or(kNo) : left / right);
+        return finite(right == 0 && !std::isnan(left) ? e.number.value_or(kNever) : left / right);
       }
       case Kind::kPower: {
         const double base = of(e.operands[0]);
         const double exponent = of(e.operands[1]);
         // NaN to the power of 0 is 1, but no value to any power is none.
-        return std::isnan(base) || std::isnan(exponent) ? kNo : finite(std::pow(base, exponent));
+        return std::isnan(base) || std::isnan(exponent) ? kNever : finite(std::pow(base, exponent));
       }
       case Kind::kNegate: return -of(e.operands[0]);
       case Kind::kAbs: return std::abs(of(e.operands[0]));
@@ -415,7 +415,7 @@ class Twin {
     }
     const double x = of(e.operands[0]);
     const double far = std::abs(x - (e.target.empty() ? 0 : of(e.target[0]))) / e.scale;
-    if (std::isnan(far)) return kNo;
+    if (std::isnan(far)) return kNever;
     if (e.kind == Kind::kLinearDecay) return std::max(0.0, 1 - far * (1 - e.midpoint));
     return std::pow(e.midpoint, e.kind == Kind::kExpDecay ? far : far * far);
   }
@@ -455,10 +455,10 @@ class Twin {
     return otherwise;
   }
   double variable(const std::string& name) const {
-    constexpr double kNo = std::numeric_limits<double>::quiet_NaN();
-    if (name == "a") return payload_.a.value_or(default_of("a", kNo));
-    if (name == "b") return payload_.b.value_or(kNo);
-    if (name == "gone") return kNo;
+    constexpr double kNever = std::numeric_limits<double>::quiet_NaN();
+    if (name == "a") return payload_.a.value_or(default_of("a", kNever));
+    if (name == "b") return payload_.b.value_or(kNever);
+    if (name == "gone") return kNever;
     const std::size_t index = name == "$score[7]" ? 7 : name == "$score[1]" ? 1 : 0;
     if (index < scores_.size() && !std::isnan(scores_[index])) return scores_[index];
     return index == 1 ? default_of("$score[1]", 0) : 0;

@@ -1,0 +1,60 @@
+// The handlers that the rows of routes.cpp name.
+#pragma once
+
+#include "quipu/api/route.h"
+
+namespace quipu::api::qdrant {
+
+// node.cpp
+void version(const CallPtr& call);
+void healthz(const CallPtr& call);
+void livez(const CallPtr& call);
+void readyz(const CallPtr& call);
+void telemetry(const CallPtr& call);
+void cluster(const CallPtr& call);
+
+// collections.cpp
+void list_collections(const CallPtr& call);
+void get_collection(const CallPtr& call);
+void collection_exists(const CallPtr& call);
+void create_collection(const CallPtr& call);
+void update_collection(const CallPtr& call);
+void delete_collection(const CallPtr& call);
+void collection_cluster(const CallPtr& call);
+void create_index(const CallPtr& call);
+void delete_index(const CallPtr& call);
+
+// writes.cpp
+void upsert_points(const CallPtr& call);
+void delete_points(const CallPtr& call);
+void update_vectors(const CallPtr& call);
+void delete_vectors(const CallPtr& call);
+void set_payload(const CallPtr& call);
+void overwrite_payload(const CallPtr& call);
+void delete_payload(const CallPtr& call);
+void clear_payload(const CallPtr& call);
+void update_batch(const CallPtr& call);
+
+// reads.cpp
+void get_point(const CallPtr& call);
+void get_points(const CallPtr& call);
+void scroll_points(const CallPtr& call);
+void count_points(const CallPtr& call);
+void facet(const CallPtr& call);
+void matrix_pairs(const CallPtr& call);
+void matrix_offsets(const CallPtr& call);
+
+// queries.cpp
+void query_points(const CallPtr& call);
+void query_batch(const CallPtr& call);
+void query_groups(const CallPtr& call);
+void search_points(const CallPtr& call);
+void search_batch(const CallPtr& call);
+void search_groups(const CallPtr& call);
+void recommend_points(const CallPtr& call);
+void recommend_batch(const CallPtr& call);
+void recommend_groups(const CallPtr& call);
+void discover_points(const CallPtr& call);
+void discover_batch(const CallPtr& call);
+
+}  // namespace quipu::api::qdrant

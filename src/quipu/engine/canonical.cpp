@@ -7,18 +7,11 @@
 #include "quipu/base/format.h"
 #include "quipu/base/json.h"
 #include "quipu/base/limits.h"
+#include "quipu/engine/refusals.h"
 #include "quipu/query/filter/payload_path.h"
 #include "quipu/simd/distance_kernels.h"
 
 namespace quipu::engine {
-namespace {
-
-Error invalid(std::string message, std::string reason) {
-  return Error{ErrorCode::kInvalidArgument, std::move(message), std::move(reason)};
-}
-
-}  // namespace
-
 Result<std::string> canonical_payload(std::string_view payload, std::string_view field) {
   if (payload == "{}") return std::string(payload);
   auto parsed = JsonDocument::parse(payload);

@@ -12,6 +12,7 @@
 #include "quipu/base/format.h"
 #include "quipu/base/limits.h"
 #include "quipu/engine/engine_state.h"
+#include "quipu/engine/waiting.h"
 #include "quipu/query/filter/payload_path.h"
 #include "quipu/storage/keys.h"
 
@@ -171,25 +172,14 @@ namespace {
 // Sends one operation on the catalogue through the log and waits for it.
 Result<std::shared_ptr<const Collection>> run_catalogue_operation(Engine::State& state,
                                                                   storage::OpBody body) {
-  struct Waiting {
-    std::mutex mutex;
-    std::condition_variable condition;
-    std::optional<Result<std::shared_ptr<const Collection>>> result;
-  };
-  auto waiting = std::make_shared<Waiting>();
+  Waiting<std::shared_ptr<const Collection>> waiting;
   CatalogueWrite write;
   write.operation = {.time_us = state.clock->now_us(), .body = std::move(body)};
   write.encoded = storage::encode_operation(write.operation);
-  write.done = [waiting](Result<std::shared_ptr<const Collection>> result) {
-    const std::lock_guard lock(waiting->mutex);
-    waiting->result.emplace(std::move(result));
-    waiting->condition.notify_one();
-  };
+  write.done = waiting.callback();
   QUIPU_TRY_OK(state.committer->submit(std::move(write),
                                        state.clock->steady_now() + std::chrono::seconds(30)));
-  std::unique_lock lock(waiting->mutex);
-  waiting->condition.wait(lock, [&] { return waiting->result.has_value(); });
-  return std::move(*waiting->result);
+  return waiting.wait();
 }
 
 // Where a vector names a model, the model says or confirms the dimension.

@@ -12,6 +12,7 @@
 #include "quipu/engine/hydrate.h"
 #include "quipu/engine/query_run.h"
 #include "quipu/engine/records.h"
+#include "quipu/engine/refusals.h"
 #include "quipu/query/filter/payload_path.h"
 #include "quipu/query/rank/order_values.h"
 #include "quipu/query/rank/similarity.h"
@@ -20,7 +21,9 @@
 namespace quipu {
 namespace {
 
+using engine::check_range;
 using engine::Hydrator;
+using engine::invalid;
 using engine::QueryRun;
 using engine::ScoredPoint;
 using engine::StageHits;
@@ -28,17 +31,6 @@ using engine::StageHits;
 constexpr std::size_t kGroupsMax = 1'000;
 constexpr std::size_t kGroupSizeMax = 100;
 constexpr std::size_t kMatrixSampleMax = 1'000;
-
-Error invalid(std::string message, std::string reason) {
-  return Error{ErrorCode::kInvalidArgument, std::move(message), std::move(reason)};
-}
-
-Status check_range(std::string_view field, std::uint64_t value, std::uint64_t low,
-                   std::uint64_t high) {
-  if (value >= low && value <= high) return ok_status();
-  return invalid(format("{} is {}; it must be from {} to {}", field, value, low, high),
-                 "out_of_range");
-}
 
 double ms_between(std::chrono::steady_clock::time_point from,
                   std::chrono::steady_clock::time_point to) {

@@ -8,14 +8,11 @@
 #include "quipu/base/format.h"
 #include "quipu/engine/canonical.h"
 #include "quipu/engine/records.h"
+#include "quipu/engine/refusals.h"
 #include "quipu/storage/keys.h"
 
 namespace quipu::engine {
 namespace {
-
-Error invalid(std::string message, std::string reason) {
-  return Error{ErrorCode::kInvalidArgument, std::move(message), std::move(reason)};
-}
 
 std::string_view kind_of(const query::VectorValue& value) {
   if (std::holds_alternative<std::vector<float>>(value)) return "dense";

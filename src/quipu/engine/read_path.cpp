@@ -12,28 +12,19 @@
 #include "quipu/engine/engine_state.h"
 #include "quipu/engine/hydrate.h"
 #include "quipu/engine/point_filter.h"
+#include "quipu/engine/refusals.h"
 #include "quipu/simd/distance_kernels.h"
 #include "quipu/storage/keys.h"
 
 namespace quipu {
 namespace {
 
+using engine::check_range;
 using engine::Collection;
 using engine::Moment;
 using engine::PointFilter;
 using engine::PointRecord;
 using engine::Shard;
-
-Error invalid(std::string message, std::string reason) {
-  return Error{ErrorCode::kInvalidArgument, std::move(message), std::move(reason)};
-}
-
-Status check_range(std::string_view field, std::uint64_t value, std::uint64_t low,
-                   std::uint64_t high) {
-  if (value >= low && value <= high) return ok_status();
-  return invalid(format("{} is {}; it must be from {} to {}", field, value, low, high),
-                 "out_of_range");
-}
 
 Error timed_out(std::string_view what) {
   return Error{ErrorCode::kDeadlineExceeded, format("{} was not done in the time allowed", what),

@@ -10,6 +10,7 @@
 #include "quipu/base/bytes.h"
 #include "quipu/base/format.h"
 #include "quipu/base/limits.h"
+#include "quipu/engine/refusals.h"
 
 namespace quipu::engine {
 namespace {
@@ -195,13 +196,6 @@ CollectionConfig read_config(ByteReader& in, std::uint8_t format_number) {
     config.payload_indexes = read_payload_indexes(in);
   }
   return config;
-}
-
-Error out_of_range(std::string_view field, std::uint64_t value, std::uint64_t low,
-                   std::uint64_t high) {
-  return Error{ErrorCode::kInvalidArgument,
-               format("{} is {}; it must be from {} to {}", field, value, low, high),
-               "out_of_range"};
 }
 
 bool is_field_name(std::string_view name) {

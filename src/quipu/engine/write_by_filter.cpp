@@ -1,7 +1,6 @@
 // Deletes and patches of all points that match a filter (invariants.md, rule 10): the points are
 // found first; which of them match is judged again when the write is applied.
 #include <algorithm>
-#include <mutex>
 #include <utility>
 
 #include "quipu/base/bytes.h"
@@ -11,6 +10,8 @@
 #include "quipu/engine/canonical.h"
 #include "quipu/engine/engine_state.h"
 #include "quipu/engine/point_filter.h"
+#include "quipu/engine/refusals.h"
+#include "quipu/engine/waiting.h"
 #include "quipu/query/filter/filter_json.h"
 
 namespace quipu {
@@ -18,33 +19,8 @@ namespace {
 
 using engine::Applied;
 using engine::Collection;
+using engine::invalid;
 using engine::PointFilter;
-
-Error invalid(std::string message, std::string reason) {
-  return Error{ErrorCode::kInvalidArgument, std::move(message), std::move(reason)};
-}
-
-// Waits for the answer of one part.
-class PartWaiter {
- public:
-  std::function<void(Result<Applied>)> callback() {
-    return [this](Result<Applied> result) {
-      const std::lock_guard lock(mutex_);
-      result_.emplace(std::move(result));
-      condition_.notify_one();
-    };
-  }
-  Result<Applied> wait() {
-    std::unique_lock lock(mutex_);
-    condition_.wait(lock, [this] { return result_.has_value(); });
-    return std::move(*result_);
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable condition_;
-  std::optional<Result<Applied>> result_;
-};
 
 // Writes one kind of operation to the matches of a filter, shard by shard.
 template <typename Op>
@@ -113,7 +89,7 @@ class FilterWrite {
     QUIPU_TRY_OK(storage::validate_operation(write.operation));
     storage::encode_operation(write.operation, write.encoded);
     write.sync = reading.collection->record.config.durability == Durability::kSync;
-    PartWaiter waiter;
+    engine::Waiting<Applied> waiter;
     write.done = waiter.callback();
     QUIPU_TRY_OK(state_.committer->submit(std::move(write), reading.deadline));
     QUIPU_TRY(const Applied applied, waiter.wait());

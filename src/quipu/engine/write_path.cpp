@@ -12,6 +12,8 @@
 #include "quipu/base/limits.h"
 #include "quipu/engine/canonical.h"
 #include "quipu/engine/engine_state.h"
+#include "quipu/engine/refusals.h"
+#include "quipu/engine/waiting.h"
 
 namespace quipu {
 namespace {
@@ -22,6 +24,7 @@ using engine::canonical_vector;
 using engine::canonical_vectors;
 using engine::check_text;
 using engine::Collection;
+using engine::invalid;
 using engine::PointsWrite;
 
 // What the door learned about a point's text, for the answer.
@@ -29,10 +32,6 @@ struct TextFacts {
   bool truncated = false;
   std::uint32_t token_count = 0;
 };
-
-Error invalid(std::string message, std::string reason) {
-  return Error{ErrorCode::kInvalidArgument, std::move(message), std::move(reason)};
-}
 
 template <typename Points>
 Status check_batch(const Points& points) {
@@ -488,32 +487,6 @@ void Engine::State::write(std::string_view tenant, std::string_view collection_n
   plan.submit(done);
 }
 
-namespace {
-
-// Waits for an asynchronous write.
-class Waiter {
- public:
-  Engine::WriteDone callback() {
-    return [this](Result<WriteResult> result) {
-      const std::lock_guard lock(mutex_);
-      result_.emplace(std::move(result));
-      condition_.notify_one();
-    };
-  }
-  Result<WriteResult> wait() {
-    std::unique_lock lock(mutex_);
-    condition_.wait(lock, [this] { return result_.has_value(); });
-    return std::move(*result_);
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable condition_;
-  std::optional<Result<WriteResult>> result_;
-};
-
-}  // namespace
-
 void Engine::upsert_async(std::string_view tenant, std::string_view collection,
                           UpsertRequest request, WriteDone done) {
   state_->write(tenant, collection, std::move(request), done);
@@ -529,19 +502,19 @@ void Engine::remove_async(std::string_view tenant, std::string_view collection,
 
 Result<WriteResult> Engine::upsert(std::string_view tenant, std::string_view collection,
                                    UpsertRequest request) {
-  Waiter waiter;
+  engine::Waiting<WriteResult> waiter;
   upsert_async(tenant, collection, std::move(request), waiter.callback());
   return waiter.wait();
 }
 Result<WriteResult> Engine::patch(std::string_view tenant, std::string_view collection,
                                   PatchRequest request) {
-  Waiter waiter;
+  engine::Waiting<WriteResult> waiter;
   patch_async(tenant, collection, std::move(request), waiter.callback());
   return waiter.wait();
 }
 Result<WriteResult> Engine::remove(std::string_view tenant, std::string_view collection,
                                    DeleteRequest request) {
-  Waiter waiter;
+  engine::Waiting<WriteResult> waiter;
   remove_async(tenant, collection, std::move(request), waiter.callback());
   return waiter.wait();
 }

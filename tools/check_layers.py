@@ -38,7 +38,10 @@ SEALED = {"index": ["dense", "hnsw", "flat", "sparse", "payload", "grid", "graph
 COMPOSED = {"index/dense": ["hnsw", "flat"], "index/sparse": ["flat"]}
 # Header prefix: the only folders that may include it.
 CONFINED = {"rocksdb/": ["storage/rocksdb"], "immintrin.h": ["simd"], "arm_neon.h": ["simd"],
-            "grpcpp/": ["api/grpc"], "nats/": ["cluster"], "openvino/": ["embed/openvino"],
+            "grpcpp/": ["api/grpc", "api/testing"], "grpc/": ["api/grpc"],
+            "google/protobuf/": ["api"], "qdrant_proto/": ["api/qdrant/grpc"],
+            "quipu_proto/": ["api/grpc/v1"],
+            "nats/": ["cluster"], "openvino/": ["embed/openvino"],
             "simdjson": ["base"], "openssl/": ["base", "server"], "boost/": ["server", "cli"],
             "spdlog/": ["telemetry"], "prometheus/": ["telemetry"], "CLI/": ["cli"],
             "toml++/": ["server"], "unicode/": ["text"], "utf8proc.h": ["text"],

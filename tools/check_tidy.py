@@ -3,7 +3,8 @@
 
 Usage: tools/check_tidy.py [root]     (default: the folder above tools/)
   * C++ files of include/, src/, tests/, bench/ and fuzz/: lengths of lines, functions and files,
-    #pragma once, banned names.
+    #pragma once, banned names; x.cpp includes its own x.h before anything else (so that the header
+    is compiled alone there).
   * Each layer below src/quipu has a README.md of at most 40 lines.
   * No text file of the project names a path of some machine.
 To except one line, end it with `// tidy: <why>` (`# tidy: <why>` in scripts); to except a function
@@ -39,6 +40,7 @@ BANNED = [
     (r"\bTODO\b(?!\(#\d+\))", "", "TODO(#issue)"),
     (r"^\s*using namespace\b", "", "the name itself"),
 ]
+INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.MULTILINE)
 MACHINE_PATH = re.compile(
     r"(?<![\w./-])/(work|root|tmp/w|tmp/bash_jobs|mnt|home/(?!user\b|quipu\b|ada\b)\w+)(/|\b(?=[\s\"'`),:]|$))")
 
@@ -164,6 +166,10 @@ def cpp_problems(path, layer):
         yield 1, f"{len(lines)} lines; split it (limit {FILE_LINES_MAX})"
     if path.suffix == ".h" and "#pragma once" not in lines:
         yield 1, "no #pragma once"
+    if path.suffix == ".cpp" and path.with_suffix(".h").exists():
+        first = INCLUDE.search(text)
+        if first is None or pathlib.PurePath(first.group(1)).name != path.stem + ".h":
+            yield 1, f"the first include is not its own {path.stem}.h"
     yield from long_functions(text, lines)
     for number, line in enumerate(lines, 1):
         if EXCEPTED.search(line):

@@ -25,6 +25,7 @@ class EnginePeer final : public quipu::bench::AnnPeer {
     quipu::EngineOptions options;
     options.data_dir = params.work_dir + "/data";
     options.background_threads = params.threads;
+    options.query_cache_entries = 0;  // searching is measured, not remembering
     QUIPU_TRY(engine_, quipu::Engine::open(options, {}));
     quipu::CollectionConfig config;
     config.vectors = {{.name = "",

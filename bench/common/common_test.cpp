@@ -3,10 +3,12 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "bench/common/measure.h"
@@ -79,6 +81,19 @@ TEST(Measure, FlagsAreWholePairsAndNumbers) {
   EXPECT_FALSE(flags.value().number("bad").ok());
   EXPECT_FALSE(flags.value().number("absent").ok());
   EXPECT_FALSE(Flags::parse(std::span(arguments).first(3)).ok());
+}
+
+TEST(Measure, SeesWhetherAnotherThreadIsBusy) {
+  EXPECT_FALSE(other_threads_busy());
+  std::atomic<bool> stop{false};
+  std::thread other([&stop] {
+    while (!stop.load()) {
+    }
+  });
+  EXPECT_TRUE(other_threads_busy());
+  stop.store(true);
+  other.join();
+  EXPECT_FALSE(other_threads_busy());
 }
 
 TEST(Measure, ReadsItsOwnProcess) {

@@ -1,10 +1,12 @@
 #include "bench/common/measure.h"
 
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 
 namespace quipu::bench {
@@ -39,6 +41,22 @@ std::uint64_t proc_number(const std::string& path, std::string_view field) {
 Memory resident_memory() {
   const std::string path = "/proc/self/status";  // in kB
   return {proc_number(path, "RssAnon:") * 1024, proc_number(path, "RssFile:") * 1024};
+}
+
+bool other_threads_busy() {
+  const std::string self = std::to_string(::gettid());
+  std::error_code error;  // a thread may end while it is looked at
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task", error)) {
+    if (task.path().filename() == self) continue;
+    std::ifstream in(task.path() / "stat");
+    std::string line;
+    std::getline(in, line);
+    const std::size_t name_end = line.rfind(')');  // what is before may be anything
+    if (name_end == std::string::npos || name_end + 2 >= line.size()) continue;
+    const char state = line[name_end + 2];
+    if (state == 'R' || state == 'D') return true;
+  }
+  return false;
 }
 
 double quantile(std::span<double> values, double q) {

@@ -26,6 +26,11 @@ struct Memory {
 };
 [[nodiscard]] Memory resident_memory();
 
+// Whether a thread of this process beside the caller's runs, waits for a core or for the disk at
+// this moment. CPU time alone would take a background thread that a busy machine starves for an
+// idle one.
+[[nodiscard]] bool other_threads_busy();
+
 // The value at quantile `q` (0..1) of `values`, which are reordered. Not empty.
 [[nodiscard]] double quantile(std::span<double> values, double q);
 

@@ -62,6 +62,7 @@ std::uint64_t user_bytes(std::size_t points, std::size_t dim) {
 Result<std::unique_ptr<Engine>> open_engine(const std::string& dir) {
   EngineOptions options;
   options.data_dir = dir;
+  options.query_cache_entries = 0;  // searching is measured, not remembering
   return Engine::open(options, {});
 }
 

@@ -40,10 +40,10 @@ class Rows:
                         encoding="utf-8")
 
 
-def page(rows, machine):
+def page(rows, machine, title="Core figures", made_by="make bench",
+         file="build/bench/core.json"):
     """The rows as Markdown."""
-    lines = ["# Core figures", "",
-             "Written by `make bench`; the same rows are in `build/bench/core.json`.", ""]
+    lines = [f"# {title}", "", f"Written by `{made_by}`; the same rows are in `{file}`.", ""]
     lines += [f"- {name}: {value}" for name, value in machine.items()]
     lines += ["", "A row without a target is only reported. Medians of interleaved runs; µs CPU is "
               "time on the core,", "which a busy neighbour changes least.", "",

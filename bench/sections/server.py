@@ -22,9 +22,12 @@ class ServerFailed(Exception):
 
 
 class Server:
-    """`quipu serve` on a free port of loopback; ready when the constructor returns."""
+    """`quipu serve` on a free port of loopback; ready when the constructor returns.
 
-    def __init__(self, context, data_dir):
+    `settings` are environment variables (QUIPU_...) besides.
+    """
+
+    def __init__(self, context, data_dir, settings=None):
         self.port = machine.free_port()
         self.log = context.work / "server.log"
         command = [str(context.bin / "quipu"), "--data", str(data_dir), "serve",
@@ -32,7 +35,10 @@ class Server:
         # A configuration of this machine's user is not what is measured.
         environment = {name: value for name, value in os.environ.items()
                        if not name.startswith("QUIPU_") and name != "XDG_CONFIG_HOME"}
-        environment |= {"HOME": str(context.work), "QUIPU_MODELS": str(context.models)}
+        # The port that gRPC takes by itself, the next one, may be somebody else's.
+        environment |= {"HOME": str(context.work), "QUIPU_MODELS": str(context.models),
+                        "QUIPU_SERVER_GRPC_PORT": "0"}
+        environment |= settings or {}
         with open(self.log, "wb") as log:
             start = time.monotonic()
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
@@ -168,7 +174,8 @@ def rest(context):
     with context.folder("rest") as folder:
         engine_bench(context, "load", dir=folder, base=context.data / "base.npy",
                      points=context.points, batch=1000, queries=context.data / "queries.npy")
-        with Server(context, folder) as server:
+        # Searching is measured, not remembering.
+        with Server(context, folder, {"QUIPU_ENGINE_QUERY_CACHE_ENTRIES": "0"}) as server:
             effort, recall = least_effort(context, server, truth)
             runs = {1: [], 16: []}
             for _ in range(context.rounds):

@@ -139,6 +139,26 @@ struct CollectionInfo {
   std::string seq;
 };
 
+// Another name of a collection. Wherever a collection is named it stands for it, but where one is
+// made or dropped.
+struct Alias {
+  std::string name;        // as collections' names, and none of them
+  std::string collection;  // its own name, never an alias
+};
+
+// One of several changes that are made together, one after the other: all or none.
+struct AliasChange {
+  enum class Kind : std::uint8_t {
+    kPut,            // `alias` names the collection `target` from now on, whatever it named before
+    kDelete,         // an error when `alias` is not there
+    kRename,         // the alias `target` names what `alias` did, whatever it named before
+    kDeleteIfThere,  // no error when it is not
+  };
+  Kind kind = Kind::kPut;
+  std::string alias;
+  std::string target;  // of kPut and kRename
+};
+
 // ---------------------------------------------------------------- points
 
 struct NamedVector {
@@ -265,12 +285,16 @@ struct Select {
   std::vector<std::string> payload_include;
   std::vector<std::string> payload_exclude;
   std::vector<std::string> vector_names;  // with `vectors`: only these; empty for all
+  friend bool operator==(const Select&, const Select&) = default;
 };
 
 // Shared by all reads.
 struct ReadParams {
   std::string min_seq;  // wait until this moment is visible; "" for now
   std::chrono::milliseconds timeout{10'000};
+  // Whether an answer of the query cache will do: searches, queries, groups and facets that were
+  // asked before of what is still the same moment. With `explain` they are always made anew.
+  bool cache = true;
 };
 
 struct GetRequest {
@@ -434,6 +458,12 @@ struct EngineOptions {
   std::uint64_t write_queue_bytes_max = 256U << 20;
   std::uint64_t block_cache_bytes = 64U << 20;
   std::uint64_t embedding_cache_bytes = 64U << 20;
+  // The query cache: answers, their bytes, and how long each is given. 0 entries: none is kept.
+  std::size_t query_cache_entries = 1'000;
+  std::uint64_t query_cache_bytes = 64U << 20;
+  std::uint32_t query_cache_age_s = 300;
+  // How many of the most asked queries are remembered by close() and asked after the next open.
+  std::size_t query_cache_warm = 100;
   // Resident memory at which caches are shrunk, and beyond that writes refused; 0: 80 % of the
   // machine.
   std::uint64_t memory_bytes_max = 0;
@@ -450,6 +480,16 @@ struct EngineEnvironment {
   embed::Embedder* embedder = nullptr;  // null: built from EngineOptions::model_dirs
 };
 
+struct QueryCacheStatus {
+  std::uint64_t entries = 0;
+  std::uint64_t bytes = 0;  // of answers and of what they answer
+  // Since the engine was opened. Every look-up is one of the first three.
+  std::uint64_t hits = 0;
+  std::uint64_t misses = 0;
+  std::uint64_t stale = 0;  // there, but the collection or the time had moved on
+  std::uint64_t evictions = 0;
+};
+
 struct EngineStatus {
   std::string state;  // "ready", "read_only" (after a write error), "closing"
   std::string state_reason;
@@ -463,6 +503,7 @@ struct EngineStatus {
   std::uint64_t user_bytes_written = 0;
   std::uint64_t file_bytes_written = 0;
   std::uint64_t tail_vectors = 0;
+  QueryCacheStatus query_cache;
 };
 
 class Engine {
@@ -479,17 +520,31 @@ class Engine {
   // after it began answer kUnavailable. Not together with other calls.
   Status close(std::chrono::milliseconds deadline);
 
-  // Errors: kAlreadyExists ("collection_exists"), kInvalidArgument naming the field, value, limit;
+  // Errors: kAlreadyExists ("collection_exists"; "alias_exists": the name is an alias),
+  // kInvalidArgument naming the field, value, limit;
   // kNotFound ("model_not_found").
   Result<CollectionInfo> create_collection(std::string_view tenant, std::string_view name,
                                            CollectionConfig config);
   // Errors of these and all below: kNotFound ("collection_not_found").
   Result<CollectionInfo> update_collection(std::string_view tenant, std::string_view name,
                                            const CollectionPatch& patch);
+  // With its aliases. By its own name alone: an alias is refused (kFailedPrecondition, "is_alias"),
+  // because the name of something lasting should not end it.
   Status drop_collection(std::string_view tenant, std::string_view name);
   [[nodiscard]] Result<CollectionInfo> collection(std::string_view tenant, std::string_view name);
   // By name.
   [[nodiscard]] std::vector<CollectionInfo> collections(std::string_view tenant);
+
+  // Changes aliases together: a reader sees all of it or nothing, and so does a restart.
+  // Errors: kInvalidArgument ("invalid_name", "empty_batch", "batch_too_large"), kNotFound
+  // ("collection_not_found": `target` is no collection's own name; "alias_not_found"),
+  // kAlreadyExists ("collection_exists": an alias would have a collection's name),
+  // kResourceExhausted ("too_many_aliases"). Each message says which change it is about.
+  Status update_aliases(std::string_view tenant, const std::vector<AliasChange>& changes);
+  // By name; of one collection (given by its own name or an alias) or of all.
+  [[nodiscard]] std::vector<Alias> aliases(std::string_view tenant);
+  [[nodiscard]] Result<std::vector<Alias>> aliases_of(std::string_view tenant,
+                                                      std::string_view collection);
 
   // Writes. Block until acknowledged, per the collection's durability. An Error means that nothing
   // was written (bad request, queue full, storage failure); failed conditions are per item.

@@ -1,60 +1,25 @@
-"""A server of its own for each test program, and clients for it."""
-import json
+"""A server of its own for each test program, and Qdrant's clients for it."""
 import os
-import pathlib
-import subprocess
-import sys
-import tempfile
+import random
 import warnings
 
 from qdrant_client import QdrantClient
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-QUIPU = os.environ.get("QUIPU_EXECUTABLE", str(ROOT / "build" / "release" / "bin" / "quipu"))
-TIMEOUT_S = 60
+import server_process
+from server_process import QUIPU, ROOT, TIMEOUT_S  # noqa: F401  (used by the tests)
 
 
-class Server:
-    """`quipu serve` on a free port and in a folder of its own, until close()."""
+class Server(server_process.Server):
+    def client(self, prefer_grpc=False):
+        return QdrantClient(url=self.url, timeout=TIMEOUT_S, prefer_grpc=prefer_grpc,
+                            grpc_port=int(self.grpc.rpartition(":")[2]))
 
-    def __init__(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="quipu-clients-")
-        self.process = None
-        self.url = None
-        self.start()
 
-    def start(self):
-        environment = {key: value for key, value in os.environ.items()
-                       if not key.startswith("QUIPU_") or key == "QUIPU_MODELS"}
-        environment["XDG_CONFIG_HOME"] = self.folder.name
-        self.process = subprocess.Popen(
-            [QUIPU, "--json", "--data", os.path.join(self.folder.name, "data"), "serve",
-             "--port", "0"],
-            env=environment, text=True, stdout=subprocess.PIPE, stderr=sys.stderr)
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"{QUIPU} did not start: exit status {self.process.wait(TIMEOUT_S)}")
-        self.url = json.loads(line)["url"]
-
-    def stop(self):
-        self.process.terminate()
-        status = self.process.wait(TIMEOUT_S)
-        self.process.stdout.close()
-        if status != 0:
-            raise RuntimeError(f"the server ended with status {status}")
-
-    def restart(self):
-        self.stop()
-        self.start()
-
-    def client(self):
-        return QdrantClient(url=self.url, timeout=TIMEOUT_S)
-
-    def close(self):
-        try:
-            self.stop()
-        finally:
-            self.folder.cleanup()
+def seed():
+    """$QUIPU_TEST_SEED or a random one; printed either way."""
+    drawn = int(os.environ.get("QUIPU_TEST_SEED", random.SystemRandom().randrange(1 << 32)))
+    print(f"QUIPU_TEST_SEED={drawn}", flush=True)
+    return drawn
 
 
 def local_client():

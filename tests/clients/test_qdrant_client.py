@@ -1,24 +1,30 @@
 #!/usr/bin/env python3
 """Goal: the unmodified qdrant-client works with Quipu by changing a port.
-Method: every public method of the client over REST against a server of its own; wrong inputs; and
-what docs/qdrant.md says answers 501, which must be all that does.
+Method: every public method of the client, over REST and over gRPC, against a server of its own; wrong
+inputs; and what docs/qdrant.md says answers 501, which must be all that does.
 """
 import inspect
 import pathlib
+import random
 import re
 import unittest
 import uuid
 import warnings
 
+import grpc
 import httpx
 import numpy as np
 from qdrant_client import QdrantClient, models
+from qdrant_client import grpc as messages
 from qdrant_client.http.exceptions import UnexpectedResponse
 from qdrant_client.local.local_collection import LocalCollection  # noqa: F401  (must import)
 
 import support
 
 DIM = 4
+# What gRPC says in the place of HTTP's statuses.
+GRPC_STATUS = {400: grpc.StatusCode.INVALID_ARGUMENT, 404: grpc.StatusCode.NOT_FOUND,
+               409: grpc.StatusCode.ALREADY_EXISTS, 501: grpc.StatusCode.UNIMPLEMENTED}
 UUID = "5c56c793-69f3-4fbf-87e6-c4bf54c28c26"
 
 # Methods of the client, by what the tests do with them.
@@ -28,13 +34,9 @@ TESTED = set("""
     overwrite_payload delete_payload clear_payload batch_update_points get_collections
     get_collection collection_exists update_collection delete_collection create_collection
     recreate_collection upload_points upload_collection create_payload_index delete_payload_index
-    migrate info collection_cluster_info cluster_status close""".split())
+    migrate info collection_cluster_info cluster_status close update_collection_aliases
+    get_collection_aliases get_aliases""".split())
 NOT_BUILT = {
-    "update_collection_aliases": lambda c: c.update_collection_aliases(
-        [models.CreateAliasOperation(create_alias=models.CreateAlias(
-            collection_name="c", alias_name="other"))]),
-    "get_collection_aliases": lambda c: c.get_collection_aliases("c"),
-    "get_aliases": lambda c: c.get_aliases(),
     "create_vector_name": lambda c: c.create_vector_name(
         "c", "late", models.SparseVectorNameConfig(sparse=models.SparseVectorConfig())),
     "delete_vector_name": lambda c: c.delete_vector_name("c", "late"),
@@ -74,10 +76,12 @@ def public_methods():
 
 
 class ClientTest(unittest.TestCase):
+    prefer_grpc = False
+
     @classmethod
     def setUpClass(cls):
         cls.server = support.Server()
-        cls.client = cls.server.client()
+        cls.client = cls.server.client(cls.prefer_grpc)
 
     @classmethod
     def tearDownClass(cls):
@@ -100,8 +104,13 @@ class ClientTest(unittest.TestCase):
             for i in range(count)])
 
     def refused(self, status, text, call, *arguments, **more):
-        with self.assertRaises(UnexpectedResponse) as caught:
+        with self.assertRaises((UnexpectedResponse, grpc.RpcError)) as caught:
             call(*arguments, **more)
+        if isinstance(caught.exception, grpc.RpcError):
+            self.assertTrue(self.prefer_grpc)
+            self.assertEqual(caught.exception.code(), GRPC_STATUS[status], caught.exception)
+            self.assertIn(text, caught.exception.details())
+            return
         self.assertEqual(caught.exception.status_code, status, caught.exception)
         body = caught.exception.structured()
         self.assertIn(text, body["status"]["error"])
@@ -202,7 +211,7 @@ class ClientTest(unittest.TestCase):
             self.assertEqual(info.status, "green")
             # What was stored is there after a restart.
             self.server.restart()
-            type(self).client = self.server.client()
+            type(self).client = self.server.client(self.prefer_grpc)
 
     def test_options_change(self):
         self.make(metadata={"a": 1, "b": {"c": 2}},
@@ -481,7 +490,9 @@ class ClientTest(unittest.TestCase):
         self.assertEqual([(h.value, h.count) for h in facets], [("even", 5), ("odd", 5)])
         exclude = models.PayloadSelectorExclude(exclude=["inner", "kind"])
         self.assertEqual(self.client.retrieve("c", [3], with_payload=exclude)[0].payload, {"n": 3})
-        self.assertIsNone(self.client.retrieve("c", [3], with_payload=False)[0].payload)
+        # Messages cannot tell no payload from an empty one.
+        nothing = {} if self.prefer_grpc else None
+        self.assertEqual(self.client.retrieve("c", [3], with_payload=False)[0].payload, nothing)
         pairs = self.client.search_matrix_pairs("c", sample=10, limit=2).pairs
         self.assertEqual(len(pairs), 20)
         offsets = self.client.search_matrix_offsets("c", sample=10, limit=2)
@@ -554,6 +565,70 @@ class ClientTest(unittest.TestCase):
         target.migrate(self.client, collection_names=["back"])
         self.assertEqual(self.client.retrieve("back", [1])[0].payload, {"a": [1]})
 
+    # ------------------------------------------------------------ aliases
+
+    def alias_changes(self, client, changes):
+        """Makes ("create", alias, collection), ("delete", alias), ("rename", old, new) together."""
+        actions = {
+            "create": lambda alias, collection: models.CreateAliasOperation(
+                create_alias=models.CreateAlias(alias_name=alias, collection_name=collection)),
+            "delete": lambda alias: models.DeleteAliasOperation(
+                delete_alias=models.DeleteAlias(alias_name=alias)),
+            "rename": lambda old, new: models.RenameAliasOperation(
+                rename_alias=models.RenameAlias(old_alias_name=old, new_alias_name=new))}
+        return client.update_collection_aliases(
+            [actions[kind](*names) for kind, *names in changes])
+
+    def test_aliases(self):
+        self.fill("one")
+        self.fill("two", 3)
+        self.assertTrue(self.alias_changes(self.client, [("create", "live", "one")]))
+        self.assertEqual(self.client.count("live").count, 10)
+        self.assertTrue(self.client.collection_exists("live"))
+        self.client.upsert("live", [models.PointStruct(id=99, vector=[1, 1, 1, 1])])
+        self.assertEqual(self.client.retrieve("one", [99])[0].id, 99)
+        self.assertEqual(self.client.query_points("live", [1.0, 0, 0, 0], limit=1).points[0].id, 9)
+        self.alias_changes(self.client, [("delete", "live"), ("create", "live", "two")])
+        self.assertEqual(self.client.count("live").count, 3)
+        self.refused(409, "exists", self.alias_changes, self.client, [("create", "one", "two")])
+        self.refused(404, "none", self.alias_changes, self.client, [("create", "x", "none")])
+        self.refused(409, "alias", self.make, "live")
+        self.assertFalse(self.client.delete_collection("live"))
+        self.client.delete_collection("two")
+        self.assertEqual(self.client.get_aliases().aliases, [])
+
+    def test_aliases_are_as_in_local_mode(self):
+        """Random changes of few names, one after the other and in batches."""
+        rng = random.Random(support.seed())
+        local = support.local_client()
+        for client in (self.client, local):
+            for name in "ab":
+                client.create_collection(name, models.VectorParams(
+                    size=2, distance=models.Distance.DOT))
+        done = 0
+        for step in range(150):
+            changes = []
+            for _ in range(1 + rng.randrange(3)):
+                one, two = rng.choice("abcdef"), rng.choice("abcdef")
+                changes.append(rng.choice([("create", one, two), ("delete", one),
+                                           ("rename", one, two)]))
+            outcomes = []
+            for client in (self.client, local):
+                try:
+                    outcomes.append(self.alias_changes(client, changes))
+                except (ValueError, UnexpectedResponse, grpc.RpcError):
+                    outcomes.append("refused")
+            self.assertEqual(outcomes[0], outcomes[1], changes)
+            done += outcomes[0] is True
+            every = [{(a.alias_name, a.collection_name) for a in client.get_aliases().aliases}
+                     for client in (self.client, local)]
+            self.assertEqual(every[0], every[1], changes)
+            for name in "ab":
+                of = [{a.alias_name for a in client.get_collection_aliases(name).aliases}
+                      for client in (self.client, local)]
+                self.assertEqual(of[0], of[1])
+        self.assertGreater(done, 20)
+
     # ------------------------------------------------------------ the page of documentation
 
     def test_the_page_lists_what_answers_501(self):
@@ -579,6 +654,112 @@ class ClientTest(unittest.TestCase):
                 unbuilt.add(f"{method} {path}")
                 self.assertIn("not built", answer.json()["status"]["error"])
         self.assertEqual(unbuilt, listed)
+
+
+class GrpcClientTest(ClientTest):
+    """The same over gRPC. What the client has no gRPC for, it asks over REST here too."""
+    prefer_grpc = True
+    # These speak REST by themselves.
+    test_every_method_is_accounted_for = None
+    test_older_forms_of_queries = None
+    test_the_page_lists_what_answers_501 = None
+    test_writes_that_cannot_be = None
+
+    def test_older_calls(self):
+        """What clients before 1.16 send."""
+        self.fill()
+        stub = self.client.grpc_points
+        search = {"collection_name": "c", "vector": [1, 0, 0, 0], "limit": 2}
+        recommend = {"collection_name": "c", "positive": [messages.PointId(num=8)], "limit": 2}
+
+        def example(number):
+            return messages.VectorExample(id=messages.PointId(num=number))
+        discover = {"collection_name": "c", "target": messages.TargetVector(single=example(8)),
+                    "context": [messages.ContextExamplePair(positive=example(9),
+                                                            negative=example(0))], "limit": 1}
+        for name, request, ids in [("Search", search, [9, 8]), ("Recommend", recommend, [9, 7]),
+                                   ("Discover", discover, [7])]:
+            one = getattr(messages, name + "Points")(**request)
+            answer = getattr(stub, name)(one)
+            self.assertEqual([point.id.num for point in answer.result], ids)
+            self.assertGreaterEqual(answer.time, 0)
+            batch = getattr(messages, name + "BatchPoints")(
+                collection_name="c", **{name.lower() + "_points": [one, one]})
+            answers = getattr(stub, name + "Batch")(batch)
+            self.assertEqual([[point.id.num for point in each.result]
+                              for each in answers.result], [ids, ids])
+            if name == "Discover":
+                continue
+            grouped = getattr(messages, name + "PointGroups")(
+                **request, group_by="kind", group_size=1)
+            groups = getattr(stub, name + "Groups")(grouped).result.groups
+            self.assertEqual({group.id.string_value for group in groups}, {"even", "odd"})
+
+    def test_older_vectors(self):
+        """The fields that are deprecated: one list of numbers, and beside it what it is."""
+        self.client.create_collection(
+            "c", vectors_config={
+                "d": models.VectorParams(size=2, distance=models.Distance.DOT),
+                "m": models.VectorParams(size=2, distance=models.Distance.DOT,
+                                         multivector_config=models.MultiVectorConfig(
+                                             comparator=models.MultiVectorComparator.MAX_SIM))},
+            sparse_vectors_config={"s": models.SparseVectorParams()})
+        vectors = messages.Vectors(vectors=messages.NamedVectors(vectors={
+            "d": messages.Vector(data=[1, 2]),
+            "m": messages.Vector(data=[1, 2, 3, 4], vectors_count=2),
+            "s": messages.Vector(data=[5], indices=messages.SparseIndices(data=[9]))}))
+        self.client.grpc_points.Upsert(messages.UpsertPoints(collection_name="c", points=[
+            messages.PointStruct(id=messages.PointId(num=1), vectors=vectors)]))
+        point = self.client.retrieve("c", [1], with_vectors=True)[0]
+        self.assertEqual(point.vector, {"d": [1, 2], "m": [[1, 2], [3, 4]],
+                                        "s": models.SparseVector(indices=[9], values=[5])})
+
+    def test_writes_that_cannot_be_read(self):
+        self.make()
+        stub = self.client.grpc_points
+        point = {"id": messages.PointId(num=1),
+                 "vectors": messages.Vectors(vector=messages.Vector(
+                     dense=messages.DenseVector(data=[1, 2, 3, 4])))}
+        document = messages.Vectors(vector=messages.Vector(
+            document=messages.Document(text="a", model="b")))
+        endless = {"x": messages.Value(double_value=float("inf"))}
+        one = messages.PointsSelector(points=messages.PointsIdsList(ids=[messages.PointId(num=1)]))
+        upsert = messages.UpsertPoints
+        for call, request, status, text in [
+                (stub.Upsert, upsert(), 400, "Empty update request"),
+                (stub.Upsert, upsert(points=[messages.PointStruct()]), 400, "points[0].id"),
+                (stub.Upsert, upsert(points=[messages.PointStruct(id=messages.PointId(num=1))]),
+                 400, "points[0].vector"),
+                (stub.Upsert, upsert(points=[messages.PointStruct(
+                    id=messages.PointId(num=1), vectors=document)]), 501, "points[0].vector"),
+                (stub.Upsert, upsert(points=[messages.PointStruct(**point, payload=endless)]),
+                 400, "points[0].payload.x"),
+                (stub.Upsert, upsert(points=[messages.PointStruct(**point)], timeout=0), 400,
+                 "timeout"),
+                (stub.Upsert, upsert(points=[messages.PointStruct(**point)], update_mode=9), 400,
+                 "update_mode"),
+                (stub.Upsert, upsert(
+                    points=[messages.PointStruct(**point)],
+                    shard_key_selector=messages.ShardKeySelector(
+                        shard_keys=[messages.ShardKey(keyword="k")])), 501, "shard_key"),
+                (stub.Delete, messages.DeletePoints(), 400, "No filter or points provided"),
+                (stub.Delete, messages.DeletePoints(points=messages.PointsSelector(
+                    points=messages.PointsIdsList())), 400, "Empty update request"),
+                (stub.SetPayload, messages.SetPayloadPoints(points_selector=one, key="a..b"), 400,
+                 "key"),
+                (stub.DeleteVectors, messages.DeletePointVectors(points_selector=one), 400,
+                 "vector"),
+                (stub.UpdateBatch, messages.UpdateBatchPoints(
+                    operations=[messages.PointsUpdateOperation()]), 400, "operations[0]"),
+                (stub.Query, messages.QueryPoints(query=messages.Query()), 400, "query"),
+                (stub.Search, messages.SearchPoints(vector=[1, 2, 3, 4]), 400, "limit"),
+                (stub.Scroll, messages.ScrollPoints(limit=0), 400, "limit"),
+                (stub.Count, messages.CountPoints(filter=messages.Filter(
+                    must=[messages.Condition()])), 400, "filter.must[0]")]:
+            with self.subTest(request=request):
+                request.collection_name = "c"
+                self.refused(status, text, call, request)
+        self.assertEqual(self.client.count("c").count, 0)
 
 
 if __name__ == "__main__":

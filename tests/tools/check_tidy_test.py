@@ -22,7 +22,8 @@ class CheckTidy(unittest.TestCase):
         self.root = pathlib.Path(self.folder.name)
         self.write("src/quipu/base/README.md", "What base owns.\n")
         self.write("src/quipu/base/a.h", "#pragma once\nint a();\n")
-        self.write("src/quipu/base/a.cpp", "int a() { return 1; }  // a TODO(#7) with an owner\n")
+        self.write("src/quipu/base/a.cpp",
+                   '#include "quipu/base/a.h"\nint a() { return 1; }  // a TODO(#7) with an owner\n')
 
     def tearDown(self):
         self.folder.cleanup()
@@ -66,7 +67,7 @@ class CheckTidy(unittest.TestCase):
         self.assert_tidy()
 
     def test_a_comment_may_name_what_is_banned(self):
-        self.write("src/quipu/base/a.cpp", "int a();  // never calls malloc()\n")
+        self.write("src/quipu/base/a.cpp", '#include "quipu/base/a.h"\n// never calls malloc()\n')
         self.assert_tidy()
 
     def test_an_exception_needs_a_reason(self):
@@ -83,6 +84,14 @@ class CheckTidy(unittest.TestCase):
         self.assert_found("bad.h:2: tab or trailing", "bad.h:3: tab or trailing")
         self.write("src/quipu/base/bad.h", f"#pragma once\n// {'x' * 97}\n// {'x' * 98}\n")
         self.assert_found("bad.h:3: 101 columns")
+
+    def test_own_header_comes_first(self):
+        self.write("src/quipu/base/a.cpp", "#include <string>\n#include \"quipu/base/a.h\"\n")
+        self.assert_found("a.cpp:1: the first include is not its own a.h")
+        self.write("src/quipu/base/a.cpp", "int a() { return 1; }\n")
+        self.assert_found("a.cpp:1: the first include is not its own a.h")
+        self.write("src/quipu/base/a.cpp", "// Why.\n#include \"quipu/base/a.h\"\n")
+        self.assert_tidy()
 
     def test_length_of_files(self):
         (self.root / "src/quipu/base/long.cpp").write_text("int a;\n" * 1000)

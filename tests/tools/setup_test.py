@@ -15,6 +15,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NEEDED = "g++\ncmake\n"
 CHECKS = "codespell\n"
+CLIENT_SHA256 = "5d" * 32
 
 
 class Setup(unittest.TestCase):
@@ -26,6 +27,13 @@ class Setup(unittest.TestCase):
         (self.root / "tools/packages.txt").write_text("# a comment\n" + NEEDED)
         (self.root / "tools/packages-check.txt").write_text(CHECKS)
         (self.root / "tools/requirements-test.txt").write_text("")
+        (self.root / "tools/requirements-clients.txt").write_text(
+            f"qdrant-client==1.2.3 \\\n    --hash=sha256:{CLIENT_SHA256}\n")
+        # What the build needs is there, but in the tests that say otherwise.
+        self.protos = self.root / ".deps/qdrant-proto"
+        self.protos.mkdir(parents=True)
+        (self.protos / "qdrant.proto").write_text("")
+        (self.protos / ".wheel").write_text(CLIENT_SHA256 + "\n")
         (self.root / "bin").mkdir()
         self.installed("g++", "cmake", "codespell")
         self.program("apt-get", 'echo "apt-get $*" >>"$(dirname "$0")/../apt.log"; exit 100')
@@ -90,6 +98,18 @@ class Setup(unittest.TestCase):
         self.assertEqual(status, 0, output)
         self.assertIn("nothing to do, but", output)
         self.assertLess(time.monotonic() - started, 5)
+
+    def test_definitions_that_cannot_be_got_are_an_error_that_names_them(self):
+        for gap in ("none", "of another version"):
+            if gap == "none":
+                shutil.rmtree(self.protos)
+            else:
+                self.protos.mkdir()
+                (self.protos / "qdrant.proto").write_text("")
+                (self.protos / ".wheel").write_text("6e" * 32 + "\n")
+            status, output = self.run_setup()
+            self.assertEqual(status, 1, output)
+            self.assertIn("could not get what the build needs: qdrant-client 1.2.3", output)
 
     def test_in_ci_a_gap_is_an_error(self):
         for _ in range(2):  # The second time from the stamp.

@@ -55,15 +55,21 @@ std::optional<std::string_view> Call::header(std::string_view name) const {
   return std::nullopt;
 }
 
-std::chrono::milliseconds Call::time_left() const {
+std::chrono::steady_clock::time_point Call::end() const {
   const auto end = parts_.start + core().options.request_timeout;
+  return parts_.deadline ? std::min(end, *parts_.deadline) : end;
+}
+
+std::chrono::milliseconds Call::time_left() const {
   const auto left =
-      std::chrono::duration_cast<std::chrono::milliseconds>(end - core().clock.steady_now());
+      std::chrono::duration_cast<std::chrono::milliseconds>(end() - core().clock.steady_now());
   return std::max(left, std::chrono::milliseconds(1));
 }
 
 ReadParams Call::read_params() const {
-  return {.min_seq = std::string(query("min_seq").value_or("")), .timeout = time_left()};
+  return {.min_seq = std::string(query("min_seq").value_or("")),
+          .timeout = time_left(),
+          .cache = flag("cache", true)};
 }
 
 WriteParams Call::write_params(std::string_view part) const {
@@ -133,10 +139,11 @@ void Call::fail_fields(const std::vector<FieldError>& errors) {
 void Call::run_on(ThreadPool& pool, std::function<void(const CallPtr&)> task) {
   const CallPtr self = shared_from_this();
   const Status submitted = pool.submit([self, task = std::move(task)] {
-    if (self->core().clock.steady_now() >= self->start() + self->core().options.request_timeout) {
-      const auto limit = std::to_string(self->core().options.request_timeout.count());
-      self->fail({ErrorCode::kDeadlineExceeded,
-                  "the request waited longer than its limit of " + limit + " ms"});
+    if (self->core().clock.steady_now() >= self->end()) {
+      const auto limit =
+          std::chrono::duration_cast<std::chrono::milliseconds>(self->end() - self->start());
+      self->fail({ErrorCode::kDeadlineExceeded, "the request waited longer than its limit of " +
+                                                    std::to_string(limit.count()) + " ms"});
       return;
     }
     task(self);

@@ -51,6 +51,8 @@ struct CallParts {
   std::vector<std::pair<std::string, std::string>> query;  // checked against the row
   std::chrono::steady_clock::time_point start;
   CallFinish finish;
+  // The caller's own; the service's limit holds besides.
+  std::optional<std::chrono::steady_clock::time_point> deadline = {};
 };
 
 // Threads: one at a time, until it is answered; answering may happen on any thread. A call that is
@@ -71,12 +73,16 @@ class Call : public std::enable_shared_from_this<Call> {
   // The value of the path's n-th {parameter}.
   [[nodiscard]] const std::string& parameter(std::size_t n) const { return parts_.parameters[n]; }
   [[nodiscard]] std::size_t parameter_count() const noexcept { return parts_.parameters.size(); }
+  // For surfaces that name their objects in the body and not in the path.
+  void set_parameters(std::vector<std::string> values) { parts_.parameters = std::move(values); }
   [[nodiscard]] std::optional<std::string_view> query(std::string_view name) const;
   [[nodiscard]] bool flag(std::string_view name, bool otherwise) const;
   // The first header of that name, ignoring case.
   [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const;
 
-  // What is left of the time that a request may take; 1 ms at least.
+  // When the call must be answered: by the service's limit, or the caller's if that is sooner.
+  [[nodiscard]] std::chrono::steady_clock::time_point end() const;
+  // What is left until then; 1 ms at least.
   [[nodiscard]] std::chrono::milliseconds time_left() const;
   [[nodiscard]] ReadParams read_params() const;
   // `part` tells several writes of one request apart.

@@ -202,6 +202,11 @@ constexpr std::pair<std::string_view, std::string_view> kMoreBodies[] = {
     {"/v1/collections/{collection}/query/groups", R"({"query":{"text":"sea"},"using":"words",
       "group_by":"lang[]","group_size":1,"limit":3,"filter":{"must_not":[]},"with_vector":true})"},
     {"/v1/collections/{collection}/facet", R"({"key":"lang[]","filter":{}})"},
+    {"/v1/aliases", R"({"changes":[{"action":"put","alias":"x","collection":"contract"},
+      {"action":"rename","alias":"x","to":"y"},{"action":"delete","alias":"y"}]})"},
+    {"/v1/search", R"({"queries":[{"collections":["contract"],"text":"green","hybrid":{},
+      "vector_name":"t","k":2,"offset":1,"explain":true},{"collections":["contract"],"id":1,
+      "filter":{"must":[]},"with_vector":["rows"],"with_payload":["page"]}]})"},
     {"/v1/collections/{collection}/matrix", R"({"vector_name":"rows","sample":4})"},
 };
 

@@ -13,6 +13,8 @@
 #include "quipu/api/problem.h"
 #include "quipu/api/route_table.h"
 #include "quipu/api/router.h"
+#include "quipu/api/rpc_table.h"
+#include "quipu/api/status_map.h"
 #include "quipu/api/uri.h"
 #include "quipu/base/limits.h"
 #include "quipu/base/log.h"
@@ -29,15 +31,28 @@ constexpr std::size_t kGzipBytesMax = std::size_t{16} << 20;
 constexpr std::array<double, 14> kLatencyBounds = {.0001, .00025, .0005, .001, .0025, .005, .01,
                                                    .025,  .05,    .1,    .25,  .5,    1,    5};
 
+// How the metrics of one protocol are called, and what its statuses are.
+struct MetricNames {
+  std::string_view total;
+  std::string_view seconds;
+  std::string_view label;
+  std::string (*status)(int status);
+};
+constexpr MetricNames kHttpMetrics = {"quipu_http_requests_total", "quipu_http_request_seconds",
+                                      "route", [](int status) { return std::to_string(status); }};
+constexpr MetricNames kGrpcMetrics = {
+    "quipu_grpc_requests_total", "quipu_grpc_request_seconds", "method",
+    [](int status) { return std::string(grpc_status_name(static_cast<GrpcStatus>(status))); }};
+
 // The counters of one row, looked up once: asking the registry takes a lock.
 class RouteMetrics {
  public:
-  RouteMetrics(MetricsRegistry& metrics, std::string_view name)
+  RouteMetrics(MetricsRegistry& metrics, const MetricNames& names, std::string_view name)
       : metrics_(metrics),
+        names_(names),
         name_(name),
-        seconds_(metrics.histogram("quipu_http_request_seconds",
-                                   "Time from a request's last byte to its answer.",
-                                   {{"route", name_}}, kLatencyBounds)) {}
+        seconds_(metrics.histogram(names.seconds, "Time from a request's last byte to its answer.",
+                                   {{std::string(names.label), name_}}, kLatencyBounds)) {}
   void record(int status, double seconds) {
     seconds_.observe(seconds);
     std::atomic<Counter*>& slot = by_status_[static_cast<std::size_t>(status) % by_status_.size()];
@@ -45,8 +60,9 @@ class RouteMetrics {
     // All who come at once store the same one.
     Counter* counter = slot.load(std::memory_order_acquire);
     if (counter == nullptr) {
-      counter = &metrics_.counter("quipu_http_requests_total", "Requests answered.",
-                                  {{"route", name_}, {"status", std::to_string(status)}});
+      counter = &metrics_.counter(
+          names_.total, "Requests answered.",
+          {{std::string(names_.label), name_}, {"status", names_.status(status)}});
       slot.store(counter, std::memory_order_release);
     }
     counter->add();
@@ -54,6 +70,7 @@ class RouteMetrics {
 
  private:
   MetricsRegistry& metrics_;
+  const MetricNames& names_;
   std::string name_;
   Histogram& seconds_;
   std::array<std::atomic<Counter*>, 600> by_status_{};
@@ -148,11 +165,15 @@ struct Service::State {
         ServiceOptions options)
       : core(engine, compute, clock, metrics, std::move(options)),
         router(route_table()),
-        unmatched(metrics, "unmatched") {
+        unmatched(metrics, kHttpMetrics, "unmatched") {
     core.openapi = openapi_document(route_table());
     for (const Route& route : route_table()) {
-      if (route.built())
-        by_route.emplace(&route, std::make_unique<RouteMetrics>(metrics, route.name));
+      if (!route.built()) continue;
+      by_route.emplace(&route, std::make_unique<RouteMetrics>(metrics, kHttpMetrics, route.name));
+    }
+    for (const Rpc& rpc : rpc_table()) {
+      by_route.emplace(&rpc.row,
+                       std::make_unique<RouteMetrics>(metrics, kGrpcMetrics, rpc.row.name));
     }
   }
 
@@ -161,6 +182,11 @@ struct Service::State {
     return found == by_route.end() ? unmatched : *found->second;
   }
   void finish(Call& call, Response response, const Done& done);
+  void finish_rpc(Call& call, Response response, const Done& done);
+  // Counts and logs an answer; `failed` when it is the server's fault.
+  void account(const Call& call, int status, bool failed);
+  // Hands it on.
+  void deliver(Response response, const Done& done);
   void start(const CallPtr& call);
   void route(Request request, Done done);
 
@@ -185,19 +211,34 @@ void Service::State::finish(Call& call, Response response, const Done& done) {
     }
   }
   response.headers.emplace_back("X-Request-Id", call.request_id());
-  const std::chrono::duration<double> took = core.clock.steady_now() - call.start();
-  metrics_of(call.route()).record(response.status, took.count());
   // A path that is not built yet is the caller's affair, and no failure of ours.
-  const bool failed = response.status >= 500 && response.status != 501;
-  if (failed || log_level() == LogLevel::kDebug) {
-    log(failed ? LogLevel::kWarning : LogLevel::kDebug, "request",
-        {{"request_id", call.request_id()},
-         {"method", call.request().method},
-         {"route", std::string(call.route() == nullptr ? "unmatched" : call.route()->name)},
-         {"status", std::to_string(response.status)},
-         {"ms", std::to_string(took.count() * 1000)},
-         {"peer", call.request().peer}});
-  }
+  account(call, response.status, response.status >= 500 && response.status != 501);
+  deliver(std::move(response), done);
+}
+
+void Service::State::finish_rpc(Call& call, Response response, const Done& done) {
+  response.headers.emplace_back("x-request-id", call.request_id());
+  const auto status = static_cast<GrpcStatus>(response.status);
+  account(call, response.status,
+          status == GrpcStatus::kInternal || status == GrpcStatus::kUnavailable ||
+              status == GrpcStatus::kDeadlineExceeded);
+  deliver(std::move(response), done);
+}
+
+void Service::State::account(const Call& call, int status, bool failed) {
+  const std::chrono::duration<double> took = core.clock.steady_now() - call.start();
+  metrics_of(call.route()).record(status, took.count());
+  if (!failed && log_level() != LogLevel::kDebug) return;
+  log(failed ? LogLevel::kWarning : LogLevel::kDebug, "request",
+      {{"request_id", call.request_id()},
+       {"method", call.request().method},
+       {"route", std::string(call.route() == nullptr ? "unmatched" : call.route()->name)},
+       {"status", std::to_string(status)},
+       {"ms", std::to_string(took.count() * 1000)},
+       {"peer", call.request().peer}});
+}
+
+void Service::State::deliver(Response response, const Done& done) {
   done(std::move(response));
   MutexLock lock(mutex);
   if (--in_flight == 0) idle.notify_all();
@@ -296,6 +337,45 @@ void Service::handle(Request request, Done done) {
     ++state_->in_flight;
   }
   state_->route(std::move(request), std::move(done));
+}
+
+void Service::handle_rpc(const Rpc& rpc, Request request,
+                         std::optional<std::chrono::steady_clock::time_point> deadline, Done done) {
+  State& state = *state_;
+  {
+    MutexLock lock(state.mutex);
+    ++state.in_flight;
+  }
+  CallParts parts{.core = &state.core,
+                  .route = &rpc.row,
+                  .request = std::move(request),
+                  .request_id = "",
+                  .parameters = {},
+                  .query = {},
+                  .start = state.core.clock.steady_now(),
+                  .finish =
+                      [&state, done = std::move(done)](Call& call, Response response) {
+                        state.finish_rpc(call, std::move(response), done);
+                      },
+                  .deadline = deadline};
+  for (const auto& [name, value] : parts.request.headers) {
+    if (name == "x-request-id" && telemetry::valid_request_id(value)) parts.request_id = value;
+  }
+  if (parts.request_id.empty()) parts.request_id = telemetry::make_request_id();
+  const CallPtr call = std::make_shared<Call>(std::move(parts));
+  const Route& row = rpc.row;
+  if (!row.built()) {
+    return call->fail({ErrorCode::kUnimplemented,
+                       std::string(row.summary) + ": planned, not built yet", "not_built"});
+  }
+  const std::size_t limit = std::min(row.body_bytes_max, state.core.options.request_bytes_max);
+  if (call->request().body.size() > limit) {
+    return call->fail({ErrorCode::kInvalidArgument,
+                       "the message has " + std::to_string(call->request().body.size()) +
+                           " bytes; the limit here is " + std::to_string(limit),
+                       "body_too_large"});
+  }
+  state.start(call);
 }
 
 Response Service::handle_and_wait(Request request) {

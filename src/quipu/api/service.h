@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,6 +20,8 @@
 #include "quipu/result.h"
 
 namespace quipu::api {
+
+struct Rpc;
 
 struct Request {
   std::string method;  // upper case
@@ -65,6 +68,12 @@ class Service {
   // Calls `done` exactly once, on the calling thread, a thread of `compute` or one of the engine.
   using Done = std::function<void(Response)>;
   void handle(Request request, Done done);
+  // The same for a message of a gRPC method (rpc.h): `request.target` is the method's path,
+  // `request.body` the message. The response's status is a gRPC status: of 0 the body is the
+  // answer's message, of others the error's text; its headers are trailing metadata. `deadline` is
+  // the caller's own.
+  void handle_rpc(const Rpc& rpc, Request request,
+                  std::optional<std::chrono::steady_clock::time_point> deadline, Done done);
   // Waits for the answer; not from a thread of `compute`.
   [[nodiscard]] Response handle_and_wait(Request request);
 

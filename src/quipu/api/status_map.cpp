@@ -1,6 +1,7 @@
 #include "quipu/api/status_map.h"
 
 #include <array>
+#include <optional>
 
 namespace quipu::api {
 namespace {
@@ -8,6 +9,8 @@ namespace {
 struct ByReason {
   std::string_view reason;
   int status;
+  // Where gRPC's status is not its code's either.
+  std::optional<GrpcStatus> grpc = std::nullopt;
 };
 
 // Reasons whose status is not their code's. Sorted by status.
@@ -17,18 +20,18 @@ constexpr std::array kByReason = {
     ByReason{"malformed_request", 400},
     ByReason{"malformed_header", 400},
     ByReason{"body_required", 400},
-    ByReason{"host_forbidden", 403},
-    ByReason{"origin_forbidden", 403},
+    ByReason{"host_forbidden", 403, GrpcStatus::kPermissionDenied},
+    ByReason{"origin_forbidden", 403, GrpcStatus::kPermissionDenied},
     ByReason{"method_not_allowed", 405},
     ByReason{"request_timeout", 408},
     ByReason{"body_too_large", 413},
     ByReason{"unsupported_media_type", 415},
     ByReason{"expectation_failed", 417},
-    ByReason{"idempotency_mismatch", 422},
+    ByReason{"idempotency_mismatch", 422, GrpcStatus::kInvalidArgument},
     ByReason{"data_dir_locked", 423},
     ByReason{"locked", 423},
     ByReason{"header_too_large", 431},
-    ByReason{"memory_full", 503},
+    ByReason{"memory_full", 503, GrpcStatus::kUnavailable},
     ByReason{"model_damaged", 503},
     ByReason{"not_ready", 503},
     ByReason{"connection_limit", 503},
@@ -54,6 +57,31 @@ int status_of(ErrorCode code) noexcept {
   return 500;
 }
 
+GrpcStatus grpc_status_of(ErrorCode code) noexcept {
+  switch (code) {
+    case ErrorCode::kInvalidArgument: return GrpcStatus::kInvalidArgument;
+    case ErrorCode::kNotFound: return GrpcStatus::kNotFound;
+    case ErrorCode::kAlreadyExists: return GrpcStatus::kAlreadyExists;
+    case ErrorCode::kFailedPrecondition: return GrpcStatus::kFailedPrecondition;
+    case ErrorCode::kResourceExhausted: return GrpcStatus::kResourceExhausted;
+    case ErrorCode::kDeadlineExceeded: return GrpcStatus::kDeadlineExceeded;
+    // The server's own stop; a caller's cancellation never reaches an answer.
+    case ErrorCode::kCancelled: return GrpcStatus::kUnavailable;
+    case ErrorCode::kUnavailable: return GrpcStatus::kUnavailable;
+    case ErrorCode::kUnimplemented: return GrpcStatus::kUnimplemented;
+    case ErrorCode::kCorruption: return GrpcStatus::kInternal;
+    case ErrorCode::kIo: return GrpcStatus::kInternal;
+    case ErrorCode::kInternal: return GrpcStatus::kInternal;
+  }
+  return GrpcStatus::kInternal;
+}
+
+constexpr std::array<std::string_view, 17> kGrpcNames = {
+    "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+    "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+    "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
+    "DATA_LOSS", "UNAUTHENTICATED"};
+
 constexpr std::array kErrorStatuses = {400, 403, 404, 405, 408, 409, 413, 415, 417, 422,
                                        423, 429, 431, 500, 501, 503, 504, 505, 507};
 
@@ -68,6 +96,18 @@ HttpStatus http_status(const Error& error) noexcept {
           .title = http_reason(status),
           .internal = status == 500,
           .retry_after = status == 429 || status == 503};
+}
+
+GrpcStatus grpc_status(const Error& error) noexcept {
+  for (const ByReason& row : kByReason) {
+    if (row.grpc && row.reason == error.stable_reason()) return *row.grpc;
+  }
+  return grpc_status_of(error.code);
+}
+
+std::string_view grpc_status_name(GrpcStatus status) noexcept {
+  const auto number = static_cast<std::size_t>(status);
+  return kGrpcNames[number < kGrpcNames.size() ? number : 2];
 }
 
 std::string_view http_reason(int status) noexcept {

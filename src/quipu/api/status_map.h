@@ -1,6 +1,8 @@
-// The one table that turns error codes into HTTP statuses. No handler picks a status for an error.
+// The one table that turns error codes into HTTP and gRPC statuses. No handler picks a status for
+// an error.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -16,6 +18,30 @@ struct HttpStatus {
 };
 
 [[nodiscard]] HttpStatus http_status(const Error& error) noexcept;
+
+// gRPC's statuses, by its numbers.
+enum class GrpcStatus : std::uint8_t {
+  kOk = 0,
+  kCancelled = 1,
+  kUnknown = 2,
+  kInvalidArgument = 3,
+  kDeadlineExceeded = 4,
+  kNotFound = 5,
+  kAlreadyExists = 6,
+  kPermissionDenied = 7,
+  kResourceExhausted = 8,
+  kFailedPrecondition = 9,
+  kAborted = 10,
+  kOutOfRange = 11,
+  kUnimplemented = 12,
+  kInternal = 13,
+  kUnavailable = 14,
+  kDataLoss = 15,
+  kUnauthenticated = 16,
+};
+[[nodiscard]] GrpcStatus grpc_status(const Error& error) noexcept;
+// "NOT_FOUND"; "UNKNOWN" for a number that gRPC does not have.
+[[nodiscard]] std::string_view grpc_status_name(GrpcStatus status) noexcept;
 
 // The reason phrase of any status that Quipu sends; "Unknown" for others.
 [[nodiscard]] std::string_view http_reason(int status) noexcept;

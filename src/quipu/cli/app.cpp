@@ -12,6 +12,7 @@
 #include "quipu/base/quote.h"
 #include "quipu/cli/command_tree.h"
 #include "quipu/cli/commands.h"
+#include "quipu/cli/import/import.h"
 #include "quipu/cli/ingest/ingest.h"
 
 namespace quipu::cli {
@@ -202,9 +203,14 @@ Examples:
 void add_search_command(Program& program) {
   auto [command, arguments] = program.add<SearchArguments>(
       &program.app, "search", "Search a collection by text, vector or point", search);
-  command->add_option("collection", arguments->collection, "Where to search")
-      ->required()
+  command->add_option("where", arguments->collection, "Where to search; not with --collection")
       ->type_name("COLLECTION");
+  command
+      ->add_option("--collection", arguments->collections,
+                   "Search this one; given again, all of them as one")
+      ->type_name("NAME")
+      ->expected(1)
+      ->take_all();
   command->add_option("text,--text", arguments->text, "In plain words; - reads the input")
       ->type_name("TEXT");
   command->add_option("--vector", arguments->vector, "A JSON array of numbers; - reads the input")
@@ -242,6 +248,7 @@ void add_search_command(Program& program) {
   quipu search notes "the roof" --filter '{"must": [{"key": "year", "range": {"gte": 2024}}]}'
   quipu search manuals "list open files" --hybrid --explain
   quipu search manuals lsof --words text
+  quipu search --collection notes --collection documents "the roof"
   quipu search documents --id 0193a5e2-7c1f-7d35-9c54-5b2f1c2f9a10)");
 }
 
@@ -386,6 +393,81 @@ void add_collection_commands(Program& program) {
   }
 }
 
+void add_alias_commands(Program& program) {
+  CLI::App* group = program.group("alias", "Other names of collections");
+  struct Entry {
+    const char* name;
+    const char* description;
+    int (*function)(Context&, const AliasArguments&);
+  };
+  const Entry entries[] = {
+      {"list", "List them", alias_list},
+      {"set", "Make one, or point it at another collection", alias_set},
+      {"rename", "Give one another name; what has that name is replaced", alias_rename},
+      {"delete", "Delete one; its collection stays", alias_delete}};
+  for (const Entry& entry : entries) {
+    auto [command, arguments] =
+        program.add<AliasArguments>(group, entry.name, entry.description, entry.function);
+    if (entry.function == alias_list) {
+      command->add_option("--collection", arguments->collection, "Of this collection")
+          ->type_name("NAME");
+      continue;
+    }
+    command->add_option("alias", arguments->name, "Which")->required()->type_name("ALIAS");
+    if (entry.function == alias_set) {
+      command->add_option("collection", arguments->collection, "What it names")
+          ->required()
+          ->type_name("COLLECTION");
+      command->footer("Example:\n  quipu alias set live notes-2026");
+    }
+    if (entry.function == alias_rename) {
+      command->add_option("new", arguments->to, "Its new name")->required()->type_name("NEW");
+    }
+  }
+}
+
+void add_import_commands(Program& program) {
+  CLI::App* group = program.group("import", "Copy collections from another engine");
+  auto [command, arguments] = program.add<ImportArguments>(
+      group, "qdrant", "Copy collections from a running Qdrant server", import_qdrant);
+  command->add_option("url", arguments->url, "Its REST address; port 6333 unless given")
+      ->required()
+      ->type_name("URL");
+  command->add_option("--collection", arguments->collections, "This one; all unless given")
+      ->type_name("NAME")
+      ->expected(1)
+      ->take_all();
+  command->add_option("--as", arguments->names, "The copy of NAME is called NEW")
+      ->type_name("NAME=NEW")
+      ->expected(1)
+      ->take_all();
+  command->add_option("--batch", arguments->batch_points, "Points in one request")
+      ->check(CLI::Range(1, 10'000))
+      ->type_name("COUNT")
+      ->capture_default_str();
+  command->add_option("--shards", arguments->shards, "Of the copies; as there unless given")
+      ->check(CLI::Range(1, 64))
+      ->type_name("COUNT");
+  command
+      ->add_option("--api-key-file", arguments->api_key_file,
+                   "A file with the source's API key; $QUIPU_QDRANT_API_KEY unless given")
+      ->type_name("FILE");
+  command->add_option("--progress", arguments->progress, "Keeps the place to go on from")
+      ->type_name("FILE")
+      ->capture_default_str();
+  command->add_flag("--restart", arguments->restart, "Forget the progress file");
+  command->add_flag("--existing", arguments->existing,
+                    "Add the points to collections that are here already");
+  command->footer(
+      R"(Copied are the configuration, payload indexes, points with all their vectors and
+payloads, and aliases. The counts are compared at the end. A copy that was cut off goes on when the
+command is given again; Ctrl-C stops after the batch that is under way.
+
+Examples:
+  quipu import qdrant http://127.0.0.1:6333
+  quipu import qdrant db.example:6333 --collection notes --as notes=notes-copy)");
+}
+
 void add_point_commands(Program& program) {
   CLI::App* group = program.group("point", "Write, read and delete points");
   const auto add = [&](const char* name, const char* description,
@@ -491,6 +573,11 @@ void add_machine_commands(Program& program) {
         ->type_name("ADDRESS");
     command->add_option("--port", arguments->port, "Listen on this port; 0 takes a free one")
         ->type_name("PORT");
+    command
+        ->add_option("--grpc-port", arguments->grpc_port,
+                     "Serve gRPC on this port; 0 takes a free one (default: the port after --port)")
+        ->type_name("PORT");
+    command->add_flag("--no-grpc", arguments->no_grpc, "Serve no gRPC");
     command->add_flag("--insecure", arguments->insecure,
                       "Allow an address that is not this machine's own: anybody who reaches it may "
                       "read and write");
@@ -558,7 +645,9 @@ void build(Program& program, std::ostream& out) {
   add_search_command(program);
   add_query_commands(program);
   add_collection_commands(program);
+  add_alias_commands(program);
   add_point_commands(program);
+  add_import_commands(program);
   add_model_commands(program);
   add_machine_commands(program);
   add_completion_command(program, out);

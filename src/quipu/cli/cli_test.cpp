@@ -111,6 +111,49 @@ TEST_F(CliTest, SaysWhatThereIs) {
   }
 }
 
+TEST_F(CliTest, AliasesNameCollectionsAndSeveralAreSearchedAsOne) {
+  for (int round = 0; round < 2; ++round) {
+    const std::string a = "a" + std::to_string(round);
+    const std::string b = "b" + std::to_string(round);
+    for (const std::string& name : {a, b}) {
+      EXPECT_EQ(quipu({"collection", "create", name, "--dim", "2", "--metric", "dot"}).code,
+                kExitOk);
+    }
+    EXPECT_EQ(quipu({"point", "put", a, R"({"id":1,"vector":[3,0]})"}).code, kExitOk);
+    EXPECT_EQ(quipu({"point", "put", b, R"({"id":1,"vector":[5,0]})"}).code, kExitOk);
+    EXPECT_EQ(quipu({"alias", "set", "next", b}).code, kExitOk);
+    EXPECT_EQ(quipu({"alias", "set", "live", a}).code, kExitOk);
+    EXPECT_NE(quipu({"alias", "list"}).out.find("live   " + a), std::string::npos)
+        << quipu({"alias", "list"}).out;
+    EXPECT_EQ(quipu({"alias", "list", "--collection", b}).out.find("live"), std::string::npos);
+    EXPECT_EQ(quipu({"point", "count", "live"}).code, kExitOk);
+    EXPECT_EQ(quipu({"collection", "drop", "live", "--yes"}).code, kExitConflict);
+    EXPECT_EQ(quipu({"alias", "set", a, b}).code, kExitConflict);
+    EXPECT_EQ(quipu({"alias", "set", "x", "none"}).code, kExitNotFound);
+    EXPECT_EQ(quipu({"alias", "rename", "next", "live"}).code, kExitOk);
+    EXPECT_EQ(json({"alias", "list"}).root().to_string(),
+              R"({"aliases":[{"name":"live","collection":")" + b + R"("}]})");
+
+    const Outcome both =
+        quipu({"search", "--collection", a, "--collection", "live", "--vector", "[1,0]"});
+    EXPECT_EQ(both.code, kExitOk) << both.err;
+    EXPECT_LT(both.out.find("5.0000  live 1"), both.out.find("3.0000  " + a + " 1")) << both.out;
+    const Outcome partly =
+        quipu({"search", "--collection", "none", "--collection", a, "--vector", "[1,0]"});
+    EXPECT_EQ(partly.code, kExitFailure);
+    EXPECT_NE(partly.err.find("none"), std::string::npos);
+    EXPECT_NE(partly.out.find("3.0000"), std::string::npos);
+    EXPECT_EQ(quipu({"search", "--collection", "none", "--vector", "[1,0]"}).code, kExitNotFound);
+    EXPECT_EQ(quipu({"search", "--vector", "[1,0]"}).code, kExitUsage);
+    EXPECT_EQ(quipu({"search", "--collection", a, "one text", "another"}).code, kExitUsage);
+
+    EXPECT_EQ(quipu({"alias", "delete", "live"}).code, kExitOk);
+    EXPECT_EQ(quipu({"alias", "delete", "live"}).code, kExitNotFound);
+    if (server_ == nullptr) start_server();
+  }
+  stop_server();
+}
+
 TEST_F(CliTest, RefusesWrongUsage) {
   const std::vector<std::vector<std::string>> wrong = {
       {},

@@ -41,6 +41,7 @@ struct ForgetArguments {
 
 struct SearchArguments {
   std::string collection;
+  std::vector<std::string> collections;  // several; then `collection` is the text
   // Exactly one of the three.
   std::string text;
   std::string vector;  // a JSON array, or "-" for one on the standard input
@@ -106,6 +107,18 @@ struct CollectionArguments {
 [[nodiscard]] int collection_update(Context& context, const CollectionArguments& arguments);
 [[nodiscard]] int collection_drop(Context& context, const CollectionArguments& arguments);
 
+// ---------------------------------------------------------------- alias_commands.cpp
+
+struct AliasArguments {
+  std::string name;
+  std::string collection;
+  std::string to;  // the new name
+};
+[[nodiscard]] int alias_list(Context& context, const AliasArguments& arguments);
+[[nodiscard]] int alias_set(Context& context, const AliasArguments& arguments);
+[[nodiscard]] int alias_rename(Context& context, const AliasArguments& arguments);
+[[nodiscard]] int alias_delete(Context& context, const AliasArguments& arguments);
+
 // ---------------------------------------------------------------- point_commands.cpp
 
 struct PointArguments {
@@ -166,6 +179,8 @@ struct PerformanceArguments {
 struct ServeArguments {
   std::string address;
   std::optional<std::uint16_t> port;
+  std::optional<std::uint16_t> grpc_port;
+  bool no_grpc = false;
   bool insecure = false;
 };
 [[nodiscard]] int serve(Context& context, const ServeArguments& arguments);

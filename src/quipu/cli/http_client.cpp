@@ -84,11 +84,11 @@ std::string ServerAddress::url() const {
   return quipu::format("http://{}{}{}:{}{}", ipv6 ? "[" : "", host, ipv6 ? "]" : "", port, prefix);
 }
 
-Result<ServerAddress> parse_server_address(std::string_view text) {
+Result<ServerAddress> parse_server_address(std::string_view text, std::uint16_t default_port) {
   const auto refuse = [&](std::string_view why) {
     return Error{ErrorCode::kInvalidArgument,
-                 quipu::format("the server's address {} {}; it looks like http://127.0.0.1:7333",
-                               in_quotes(text), why),
+                 quipu::format("the server's address {} {}; it looks like http://127.0.0.1:{}",
+                               in_quotes(text), why, default_port),
                  "bad_server_address"};
   };
   std::string_view rest = text;
@@ -98,6 +98,7 @@ Result<ServerAddress> parse_server_address(std::string_view text) {
   if (lower(rest.substr(0, 7)) == "http://") rest.remove_prefix(7);
   if (rest.find("://") != std::string_view::npos) return refuse("has a scheme that is not http");
   ServerAddress address;
+  address.port = default_port;
   if (const std::size_t slash = rest.find('/'); slash != std::string_view::npos) {
     address.prefix = std::string(rest.substr(slash));
     while (!address.prefix.empty() && address.prefix.back() == '/') address.prefix.pop_back();
@@ -229,7 +230,7 @@ Result<std::unique_ptr<HttpClient::Connection>> HttpClient::Connection::open(
     return connection;
   }
   return Error{ErrorCode::kUnavailable,
-               quipu::format("no Quipu server answers at {} ({}); start one with 'quipu serve'",
+               quipu::format("no server answers at {} ({}); 'quipu serve' starts a Quipu server",
                              address.url(), why),
                "server_unreachable"};
 }

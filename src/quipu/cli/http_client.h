@@ -24,7 +24,8 @@ struct ServerAddress {
 };
 // "http://host[:port][/prefix]", also without the scheme; "[::1]:7333" for IPv6.
 // Errors: kInvalidArgument, also for https, which is not built.
-[[nodiscard]] Result<ServerAddress> parse_server_address(std::string_view text);
+[[nodiscard]] Result<ServerAddress> parse_server_address(std::string_view text,
+                                                         std::uint16_t default_port = 7333);
 
 struct HttpLimits {
   std::chrono::milliseconds connect_timeout{2'000};

@@ -34,6 +34,24 @@ void write_hybrid(JsonWriter& json, const SearchArguments& arguments) {
   json.end_object();
 }
 
+// The first word is where to search, unless that is said by --collection: then it is the text.
+Result<SearchArguments> sorted_out(const SearchArguments& given) {
+  const auto wrong = [](std::string message) {
+    return Error{ErrorCode::kInvalidArgument, std::move(message), "usage"};
+  };
+  SearchArguments arguments = given;
+  if (given.collections.empty()) {
+    if (given.collection.empty()) return wrong("search needs a COLLECTION, or --collection");
+    return arguments;
+  }
+  arguments.collection.clear();
+  if (!given.collection.empty() && !given.text.empty()) {
+    return wrong("with --collection there is one text, and no other COLLECTION");
+  }
+  if (!given.collection.empty()) arguments.text = given.collection;
+  return arguments;
+}
+
 Result<std::string> query_body(Context& context, const SearchArguments& arguments) {
   const int vectors = (arguments.vector.empty() ? 0 : 1) + (arguments.id.empty() ? 0 : 1);
   const int texts = arguments.text.empty() ? 0 : 1;
@@ -48,6 +66,11 @@ Result<std::string> query_body(Context& context, const SearchArguments& argument
   std::string body;
   JsonWriter json(body);
   json.begin_object();
+  if (!arguments.collections.empty()) {
+    json.key("collections").begin_array();
+    for (const std::string& name : arguments.collections) json.value(std::string_view(name));
+    json.end_array();
+  }
   if (!arguments.text.empty()) {
     QUIPU_TRY(const std::string text,
               read_argument(context, arguments.text, limits::kTextBytesMax));
@@ -94,7 +117,9 @@ void print_hit(Context& context, std::size_t rank, const JsonView& hit) {
   const auto order = hit.find("order_value");
   const std::string head =
       order ? order->to_string() : quipu::format("{:.4f}", real_of(hit, "score"));
-  context.out() << quipu::format("{:>2}. {}  {}\n", rank, head, id_text(hit.find("id")));
+  const std::string collection = text_of(hit, "collection");
+  context.out() << quipu::format("{:>2}. {}  {}{}{}\n", rank, head, printable(collection),
+                                 collection.empty() ? "" : " ", id_text(hit.find("id")));
   constexpr std::size_t kIndent = 4;
   const std::size_t columns = context.streams().columns;
   if (const auto parts = hit.find("parts")) {
@@ -118,12 +143,17 @@ void print_hit(Context& context, std::size_t rank, const JsonView& hit) {
   if (!text.empty()) context.out() << wrapped(text, columns, kIndent);
 }
 
-int search(Context& context, const SearchArguments& arguments) {
+int search(Context& context, const SearchArguments& given) {
+  const Result<SearchArguments> sorted = sorted_out(given);
+  if (!sorted.ok()) return context.fail(sorted.error());
+  const SearchArguments& arguments = sorted.value();
   Result<std::string> body = query_body(context, arguments);
   if (!body.ok()) return context.fail(body.error());
+  const std::string target = arguments.collections.empty()
+                                 ? collection_path(arguments.collection) + "/search"
+                                 : "/v1/search";
   const Result<Answer> answer =
-      context.call(Context::Need::kReading, "POST",
-                   collection_path(arguments.collection) + "/search", std::move(body).value());
+      context.call(Context::Need::kReading, "POST", target, std::move(body).value());
   if (!answer.ok()) return context.fail(answer.error());
   if (context.json()) {
     context.print_json(answer.value().body);
@@ -139,13 +169,29 @@ int search(Context& context, const SearchArguments& arguments) {
       return true;
     });
   }
+  int exit_code = kExitOk;
+  if (const auto searched = result.find("collections")) {
+    searched->for_each_element([&](JsonView part) {
+      const auto error = part.find("error");
+      if (error) {
+        context.streams().err << "quipu: " << printable(text_of(part, "collection")) << ": "
+                              << printable(text_of(*error, "detail")) << '\n';
+        exit_code = kExitFailure;
+      }
+      if (const auto explain = part.find("explain")) {
+        context.out() << "explain " << printable(text_of(part, "collection")) << ' '
+                      << explain->to_string() << '\n';
+      }
+      return true;
+    });
+  }
   if (flag_of(result, "query_truncated")) {
     context.note("the query was longer than the model takes; its end was not looked at");
   }
   if (const auto explain = result.find("explain")) {
     context.out() << "explain " << explain->to_string() << '\n';
   }
-  return kExitOk;
+  return exit_code;
 }
 
 }  // namespace quipu::cli

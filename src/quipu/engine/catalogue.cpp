@@ -44,11 +44,20 @@ Result<std::uint32_t> read_counter(KeyValueStore& kv, std::string_view name, std
 CatalogueChange judge_create(const Catalogue& catalogue, CatalogueCounters counters,
                              const storage::CreateCollectionOp& op, CollectionConfig config,
                              std::int64_t time_us) {
-  CatalogueChange change{.refused = {}, .put = {}, .dropped = {}, .counters = counters};
-  if (catalogue.find(op.tenant, op.name).ok()) {
+  CatalogueChange change{
+      .refused = {}, .put = {}, .dropped = {}, .aliases = {}, .counters = counters};
+  if (catalogue.find_own(op.tenant, op.name).ok()) {
     change.refused =
         Error{ErrorCode::kAlreadyExists, format("the collection '{}' exists already", op.name),
               "collection_exists"};
+    return change;
+  }
+  if (const auto target = catalogue.alias_target(op.tenant, op.name)) {
+    change.refused =
+        Error{ErrorCode::kAlreadyExists,
+              format("'{}' is an alias of the collection '{}'; a collection cannot have its name",
+                     op.name, *target),
+              "alias_exists"};
     return change;
   }
   if (catalogue.size() >= limits::kCollectionsMax) {
@@ -96,9 +105,56 @@ Result<std::size_t> Collection::vector_index(std::string_view name) const {
 Result<std::shared_ptr<const Collection>> Catalogue::find(std::string_view tenant,
                                                           std::string_view name) const {
   const std::shared_lock lock(mutex_);
+  const Key key(tenant, name);
+  auto found = collections_.find(key);
+  if (found == collections_.end()) {
+    const auto alias = aliases_.find(key);
+    if (alias != aliases_.end()) found = collections_.find(Key(tenant, alias->second));
+  }
+  if (found == collections_.end()) return collection_not_found(tenant, name);
+  return found->second;
+}
+
+Result<std::shared_ptr<const Collection>> Catalogue::find_own(std::string_view tenant,
+                                                              std::string_view name) const {
+  const std::shared_lock lock(mutex_);
   const auto found = collections_.find(Key(tenant, name));
   if (found == collections_.end()) return collection_not_found(tenant, name);
   return found->second;
+}
+
+std::optional<std::string> Catalogue::alias_target(std::string_view tenant,
+                                                   std::string_view alias) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = aliases_.find(Key(tenant, alias));
+  if (found == aliases_.end()) return std::nullopt;
+  return found->second;
+}
+
+std::vector<Alias> Catalogue::aliases(std::string_view tenant) const {
+  const std::shared_lock lock(mutex_);
+  std::vector<Alias> found;
+  for (auto it = aliases_.lower_bound(Key(tenant, ""));
+       it != aliases_.end() && it->first.first == tenant; ++it) {
+    found.push_back({.name = it->first.second, .collection = it->second});
+  }
+  return found;
+}
+
+std::size_t Catalogue::alias_count() const {
+  const std::shared_lock lock(mutex_);
+  return aliases_.size();
+}
+
+void Catalogue::edit_aliases(const AliasEdits& edits) {
+  const std::unique_lock lock(mutex_);
+  for (const auto& [alias, target] : edits.targets) {
+    if (target) {
+      aliases_[Key(edits.tenant, alias)] = *target;
+    } else {
+      aliases_.erase(Key(edits.tenant, alias));
+    }
+  }
 }
 
 std::vector<std::shared_ptr<const Collection>> Catalogue::list(std::string_view tenant) const {
@@ -133,6 +189,9 @@ void Catalogue::put(std::shared_ptr<const Collection> collection) {
 void Catalogue::remove(std::string_view tenant, std::string_view name) {
   const std::unique_lock lock(mutex_);
   collections_.erase(Key(tenant, name));
+  std::erase_if(aliases_, [&](const auto& alias) {
+    return alias.first.first == tenant && alias.second == name;
+  });
 }
 
 Result<CatalogueChange> judge_catalogue_operation(const Catalogue& catalogue,
@@ -142,10 +201,14 @@ Result<CatalogueChange> judge_catalogue_operation(const Catalogue& catalogue,
     QUIPU_TRY(CollectionConfig config, decode_collection_config(create->config));
     return judge_create(catalogue, counters, *create, std::move(config), operation.time_us);
   }
-  CatalogueChange change{.refused = {}, .put = {}, .dropped = {}, .counters = counters};
+  if (const auto* aliases = std::get_if<storage::UpdateAliasesOp>(&operation.body)) {
+    return judge_aliases(catalogue, counters, *aliases);
+  }
+  CatalogueChange change{
+      .refused = {}, .put = {}, .dropped = {}, .aliases = {}, .counters = counters};
   if (const auto* update = std::get_if<storage::UpdateCollectionOp>(&operation.body)) {
     QUIPU_TRY(const CollectionPatch patch, decode_collection_patch(update->patch));
-    const auto found = catalogue.find(update->tenant, update->name);
+    const auto found = catalogue.find_own(update->tenant, update->name);
     if (!found.ok()) {
       change.refused = found.error();
       return change;
@@ -161,11 +224,15 @@ Result<CatalogueChange> judge_catalogue_operation(const Catalogue& catalogue,
     return change;
   }
   if (const auto* drop = std::get_if<storage::DropCollectionOp>(&operation.body)) {
-    const auto found = catalogue.find(drop->tenant, drop->name);
+    const auto found = catalogue.find_own(drop->tenant, drop->name);
     if (!found.ok()) {
       change.refused = found.error();
-    } else {
-      change.dropped = found.value()->record;
+      return change;
+    }
+    change.dropped = found.value()->record;
+    change.aliases.tenant = drop->tenant;
+    for (Alias& alias : catalogue.aliases(drop->tenant)) {
+      if (alias.collection == drop->name) change.aliases.targets[std::move(alias.name)] = {};
     }
     return change;
   }
@@ -183,6 +250,14 @@ void emit_catalogue_change(const CatalogueChange& change, KvBatch& batch) {
     // Remembered until maintenance has given the space back, over restarts too.
     for (const ShardId shard : change.dropped->shards) {
       batch.put(Family::kMeta, dropped_shard_key(shard), "");
+    }
+  }
+  for (const auto& [alias, target] : change.aliases.targets) {
+    const std::string key = storage::alias_key(change.aliases.tenant, alias);
+    if (target) {
+      batch.put(Family::kMeta, key, encode_alias_record(*target));
+    } else {
+      batch.erase(Family::kMeta, key);
     }
   }
   batch.put(Family::kMeta, storage::counter_key(kSystemShard, kNextShard),
@@ -204,6 +279,15 @@ Result<LoadedCatalogue> load_catalogue(KeyValueStore& kv) {
                     [&loaded](std::string_view, std::string_view value) -> Status {
                       QUIPU_TRY(CollectionRecord record, decode_collection_record(value));
                       loaded.collections.push_back(std::move(record));
+                      return ok_status();
+                    }));
+  QUIPU_TRY_OK(scan(storage::alias_range(),
+                    [&loaded](std::string_view key, std::string_view value) -> Status {
+                      QUIPU_TRY(storage::CatalogueKey alias, storage::decode_alias_key(key));
+                      QUIPU_TRY(std::string target, decode_alias_record(value));
+                      AliasEdits& edits = loaded.aliases.emplace_back();
+                      edits.tenant = std::move(alias.tenant);
+                      edits.targets[std::move(alias.name)] = std::move(target);
                       return ok_status();
                     }));
   const std::string dropped = storage::counter_key(kSystemShard, kDroppedShard);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
@@ -23,6 +24,7 @@ namespace quipu::engine {
 // same shards, so a request keeps the one that it began with.
 struct Collection {
   CollectionRecord record;
+  std::shared_ptr<const Schema> schema;  // of record.config
   std::vector<std::shared_ptr<Shard>> shards;
 
   [[nodiscard]] Shard& shard_for(const PointId& id) const {
@@ -35,12 +37,28 @@ struct Collection {
   [[nodiscard]] Result<std::size_t> vector_index(std::string_view name) const;
 };
 
+// What becomes of aliases of one tenant: the collection that each names then, or nothing.
+struct AliasEdits {
+  std::string tenant;
+  std::map<std::string, std::optional<std::string>> targets;
+};
+
 // Threads: any number may look up while the committer changes.
 class Catalogue {
  public:
+  // By its own name or an alias: the one place where aliases are followed.
   // Errors: kNotFound ("collection_not_found") naming tenant and collection.
   [[nodiscard]] Result<std::shared_ptr<const Collection>> find(std::string_view tenant,
                                                                std::string_view name) const;
+  // By its own name alone. Errors: as above.
+  [[nodiscard]] Result<std::shared_ptr<const Collection>> find_own(std::string_view tenant,
+                                                                   std::string_view name) const;
+  // What the alias names; nothing when there is no such alias.
+  [[nodiscard]] std::optional<std::string> alias_target(std::string_view tenant,
+                                                        std::string_view alias) const;
+  // By name.
+  [[nodiscard]] std::vector<Alias> aliases(std::string_view tenant) const;
+  [[nodiscard]] std::size_t alias_count() const;  // of all tenants
   // By name.
   [[nodiscard]] std::vector<std::shared_ptr<const Collection>> list(std::string_view tenant) const;
   [[nodiscard]] std::vector<std::shared_ptr<const Collection>> all() const;
@@ -48,12 +66,16 @@ class Catalogue {
 
   // Committer, and open().
   void put(std::shared_ptr<const Collection> collection);
+  // With its aliases.
   void remove(std::string_view tenant, std::string_view name);
+  // All at once for those who look up.
+  void edit_aliases(const AliasEdits& edits);
 
  private:
   using Key = std::pair<std::string, std::string>;
   mutable std::shared_mutex mutex_;
   std::map<Key, std::shared_ptr<const Collection>, std::less<>> collections_;
+  std::map<Key, std::string, std::less<>> aliases_;  // (tenant, alias) to a collection's own name
 };
 
 // What applying an operation of the system shard decided. Pure: the same (catalogue, counters,
@@ -66,10 +88,14 @@ struct CatalogueChange {
   std::optional<Error> refused;
   std::optional<CollectionRecord> put;
   std::optional<CollectionRecord> dropped;
+  AliasEdits aliases;
   CatalogueCounters counters;
 };
 [[nodiscard]] Result<CatalogueChange> judge_catalogue_operation(
     const Catalogue& catalogue, CatalogueCounters counters, const storage::Operation& operation);
+// The part of it that is about aliases (aliases.cpp).
+[[nodiscard]] CatalogueChange judge_aliases(const Catalogue& catalogue, CatalogueCounters counters,
+                                            const storage::UpdateAliasesOp& op);
 // Adds the change to the batch.
 void emit_catalogue_change(const CatalogueChange& change, KvBatch& batch);
 
@@ -82,6 +108,7 @@ inline constexpr ShardId kSystemShard{0};
 struct LoadedCatalogue {
   std::vector<CollectionRecord> collections;
   std::vector<ShardId> dropped_shards;  // space not yet given back
+  std::vector<AliasEdits> aliases;
   CatalogueCounters counters;
 };
 [[nodiscard]] Result<LoadedCatalogue> load_catalogue(KeyValueStore& kv);

@@ -252,7 +252,7 @@ Result<std::shared_ptr<const Collection>> Committer::apply_catalogue(const Catal
   std::shared_ptr<const Collection> earlier;
   if (change.put || change.dropped) {
     const CollectionRecord& record = change.put ? *change.put : *change.dropped;
-    if (auto found = catalogue_.find(record.tenant, record.name); found.ok()) {
+    if (auto found = catalogue_.find_own(record.tenant, record.name); found.ok()) {
       earlier = std::move(found).value();
       before = earlier.get();
     }
@@ -284,6 +284,10 @@ Result<std::shared_ptr<const Collection>> Committer::apply_catalogue(const Catal
     hooks_.dropped(*earlier);
     return std::shared_ptr<const Collection>();
   }
+  if (!change.put) {
+    catalogue_.edit_aliases(change.aliases);
+    return std::shared_ptr<const Collection>();
+  }
   return put_collection(*change.put, std::move(schema), before, std::move(shards));
 }
 
@@ -292,6 +296,7 @@ std::shared_ptr<const Collection> Committer::put_collection(
     std::vector<std::shared_ptr<Shard>> fresh) {
   auto collection = std::make_shared<Collection>();
   collection->record = record;
+  collection->schema = schema;
   collection->shards = before != nullptr ? before->shards : std::move(fresh);
   const std::shared_ptr<const KvSnapshot> snapshot = kv_.snapshot();
   for (const std::shared_ptr<Shard>& shard : collection->shards) {

@@ -40,7 +40,7 @@ struct PointsWrite {
 struct CatalogueWrite {
   storage::Operation operation;
   std::string encoded;
-  // The collection as it is after the operation; null when it was dropped.
+  // The collection as it is after the operation; null when it was dropped, and for aliases.
   std::function<void(Result<std::shared_ptr<const Collection>>)> done;
 };
 

@@ -167,8 +167,6 @@ CollectionInfo describe(const Collection& collection) {
   return info;
 }
 
-namespace {
-
 // Sends one operation on the catalogue through the log and waits for it.
 Result<std::shared_ptr<const Collection>> run_catalogue_operation(Engine::State& state,
                                                                   storage::OpBody body) {
@@ -181,6 +179,8 @@ Result<std::shared_ptr<const Collection>> run_catalogue_operation(Engine::State&
                                        state.clock->steady_now() + std::chrono::seconds(30)));
   return waiting.wait();
 }
+
+namespace {
 
 // Where a vector names a model, the model says or confirms the dimension.
 Status fill_dimensions(Engine::State& state, CollectionConfig& config) {
@@ -242,14 +242,21 @@ Result<CollectionInfo> Engine::update_collection(std::string_view tenant, std::s
             engine::run_catalogue_operation(
                 *state_,
                 storage::UpdateCollectionOp{.tenant = std::string(tenant),
-                                            .name = std::string(name),
+                                            .name = before->record.name,
                                             .patch = engine::encode_collection_patch(canonical)}));
   return engine::describe(*after);
 }
 
 Status Engine::drop_collection(std::string_view tenant, std::string_view name) {
   QUIPU_TRY_OK(state_->check_open());
-  QUIPU_TRY_OK(state_->catalogue.find(tenant, name));
+  if (const auto target = state_->catalogue.alias_target(tenant, name)) {
+    return Error{ErrorCode::kFailedPrecondition,
+                 format("'{}' is an alias of the collection '{}': drop that by its own name, or "
+                        "delete the alias",
+                        name, *target),
+                 "is_alias"};
+  }
+  QUIPU_TRY_OK(state_->catalogue.find_own(tenant, name));
   QUIPU_TRY_OK(engine::run_catalogue_operation(
       *state_,
       storage::DropCollectionOp{.tenant = std::string(tenant), .name = std::string(name)}));
@@ -365,6 +372,7 @@ EngineStatus Engine::status() {
   status.resident_bytes = state_->maintenance->resident_bytes();
   status.memory_bytes_max = state_->options.memory_bytes_max;
   status.write_queue_operations = queue.queue_operations;
+  status.query_cache = state_->query_cache->status();
   return status;
 }
 

@@ -21,6 +21,7 @@
 #include "quipu/engine/catalogue.h"
 #include "quipu/engine/committer.h"
 #include "quipu/engine/maintenance.h"
+#include "quipu/engine/query_cache.h"
 #include "quipu/engine/view_store.h"
 #include "quipu/storage/keys.h"
 
@@ -40,6 +41,7 @@ struct Engine::State {
   std::unique_ptr<KeyValueStore> kv;
   EpochDomain epochs;
   engine::Catalogue catalogue;
+  std::unique_ptr<engine::QueryCache> query_cache;
   std::unique_ptr<engine::ViewStore> views;
   std::unique_ptr<engine::Maintenance> maintenance;
   std::unique_ptr<engine::Committer> committer;
@@ -68,6 +70,8 @@ struct Engine::State {
   };
   Result<Reading> begin_read(std::string_view tenant, std::string_view collection,
                              const ReadParams& params);
+  // Errors: kDeadlineExceeded, saying what was not done.
+  [[nodiscard]] Status check_time(const Reading& reading, std::string_view what) const;
   // query_api.cpp
   Result<ScrollPage> scroll_ordered(std::string_view tenant, std::string_view collection,
                                     const ScrollRequest& request);
@@ -91,6 +95,11 @@ struct SeqToken {
 inline constexpr std::uint64_t kCheckpointAtCloseChangesMin = 1'000;
 
 [[nodiscard]] CollectionInfo describe(const Collection& collection);
+
+// Sends one operation on the catalogue through the log and waits for it. The collection as it is
+// then; null when it was dropped, and for aliases.
+[[nodiscard]] Result<std::shared_ptr<const Collection>> run_catalogue_operation(
+    Engine::State& state, storage::OpBody body);
 
 }  // namespace engine
 }  // namespace quipu

@@ -21,6 +21,7 @@
 #include "quipu/query/filter/evaluate.h"
 #include "quipu/query/filter/payload_path.h"
 #include "quipu/query/filter/testing/random_filter.h"
+#include "quipu/query/rank/order_values.h"
 
 namespace quipu {
 namespace {
@@ -122,6 +123,80 @@ class FilterTest : public testing::TestWithParam<std::uint32_t> {
     ASSERT_EQ(count.value(), wanted.size());
     check_scroll(filter, wanted);
     for (const std::string name : {"", "image"}) check_search(filter, wanted, name);
+    check_facet(filter, wanted);
+    check_order(filter, wanted);
+  }
+
+  void check_facet(const Filter& filter, const std::vector<PointId>& matching) {
+    const auto path = query::PayloadPath::parse(random_.key()).value();
+    std::map<decltype(FacetValue::value), std::uint64_t> counts;
+    for (const PointId& id : matching) {
+      const auto payload = JsonDocument::parse(model_.at(id).payload);
+      std::set<decltype(FacetValue::value)> values;
+      path.visit_elements(payload.value().root(), [&values](JsonView value) {
+        if (const auto text = value.as_string()) values.insert(std::string(*text));
+        if (const auto flag = value.as_bool()) values.insert(*flag);
+        if (const auto number = value.as_int64()) values.insert(*number);
+        return true;
+      });
+      for (const auto& value : values) ++counts[value];
+    }
+    std::vector<std::pair<decltype(FacetValue::value), std::uint64_t>> wanted(counts.begin(),
+                                                                              counts.end());
+    std::stable_sort(wanted.begin(), wanted.end(),
+                     [](const auto& a, const auto& b) { return a.second > b.second; });
+    const std::size_t limit = 1 + rng_.below(6);
+    if (wanted.size() > limit) wanted.resize(limit);
+    const auto found = engine_->facet(
+        kTenant, kName, {.key = path.to_string(), .filter = filter, .limit = limit, .params = {}});
+    ASSERT_EQ(why_not(found), "");
+    ASSERT_EQ(found.value().size(), wanted.size()) << path.to_string();
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      ASSERT_EQ(found.value()[i].value, wanted[i].first) << path.to_string();
+      ASSERT_EQ(found.value()[i].count, wanted[i].second) << path.to_string();
+    }
+  }
+
+  // Pages by a payload key, where a point comes for each of its values, and the query, where it
+  // comes for its best.
+  void check_order(const Filter& filter, const std::vector<PointId>& matching) {
+    OrderByQuery query{.key = random_.key(), .descending = rng_.below(2) == 0, .start_from = {}};
+    if (rng_.below(3) == 0) query.start_from = static_cast<double>(rng_.below(4));
+    const auto order = query::PayloadOrder::compile(query).value();
+    using Entry = std::pair<query::OrderValue, PointId>;
+    std::vector<Entry> all;
+    std::vector<Entry> best;
+    for (const PointId& id : matching) {
+      const auto payload = JsonDocument::parse(model_.at(id).payload);
+      std::vector<query::OrderValue> values;
+      order.all(payload.value().root(), values);
+      for (const query::OrderValue& value : values) all.emplace_back(value, id);
+      if (!values.empty()) best.emplace_back(values.front(), id);
+    }
+    const std::size_t limit = 1 + rng_.below(40);
+    for (std::vector<Entry>* entries : {&all, &best}) {
+      std::sort(entries->begin(), entries->end(), [&order](const Entry& a, const Entry& b) {
+        return a.first != b.first ? order.before(a.first, b.first) : a.second < b.second;
+      });
+      if (entries->size() > limit) entries->resize(limit);
+    }
+    const auto page = engine_->scroll(
+        kTenant, kName, {.filter = filter, .order_by = query, .limit = limit, .select = {}});
+    ASSERT_EQ(why_not(page), "");
+    ASSERT_EQ(page.value().points.size(), all.size()) << query.key;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      ASSERT_EQ(page.value().points[i].id, all[i].second) << query.key;
+    }
+    QueryStage stage;
+    stage.query = query;
+    stage.filter = filter;
+    stage.limit = limit;
+    const auto found = engine_->query(kTenant, kName, {.root = stage, .select = {}, .params = {}});
+    ASSERT_EQ(why_not(found), "");
+    ASSERT_EQ(found.value().hits.size(), best.size()) << query.key;
+    for (std::size_t i = 0; i < best.size(); ++i) {
+      ASSERT_EQ(found.value().hits[i].point.id, best[i].second) << query.key;
+    }
   }
 
   void check_scroll(const Filter& filter, const std::vector<PointId>& wanted) {

@@ -15,12 +15,6 @@ namespace {
 constexpr std::size_t kIdsPerRead = 256;
 constexpr std::uint64_t kVectorsPerLook = 1'024;  // between two looks at the clock
 
-Status check_time(const Engine::State& state, const Engine::State::Reading& reading) {
-  if (state.clock->steady_now() <= reading.deadline) return ok_status();
-  return Error{ErrorCode::kDeadlineExceeded, "the query was not done in the time allowed",
-               "deadline_exceeded"};
-}
-
 }  // namespace
 
 float similarity_of(Metric metric, const float* a, const float* b, std::size_t dim) noexcept {
@@ -32,6 +26,19 @@ float similarity_of(Metric metric, const float* a, const float* b, std::size_t d
     case Metric::kManhattan: return -kernels.l1(a, b, dim);
   }
   return 0;
+}
+
+query::VectorValue value_of(const VectorConfig& config, storage::OpVector stored) {
+  switch (config.kind) {
+    case VectorKind::kSparse:
+      return SparseValues{.indices = std::move(stored.indices), .values = std::move(stored.values)};
+    case VectorKind::kMulti: {
+      const auto rows = static_cast<std::uint32_t>(stored.values.size() / config.dim);
+      return MultiValues{.rows = rows, .values = std::move(stored.values)};
+    }
+    case VectorKind::kDense: break;
+  }
+  return std::move(stored.values);
 }
 
 std::optional<float> Likeness::sparse(const storage::OpVector& stored) const {
@@ -75,7 +82,7 @@ Status StoredVectors::for_each(const Matches* matches, const Visit& visit) const
       reading->moments[shard_index]->snapshot.get());
   std::uint64_t looked_at = 0;
   for (it->seek(range.begin); it->valid(); it->next()) {
-    if (++looked_at % kVectorsPerLook == 0) QUIPU_TRY_OK(check_time(*state, *reading));
+    if (++looked_at % kVectorsPerLook == 0) QUIPU_TRY_OK(state->check_time(*reading, "the query"));
     QUIPU_TRY(const storage::VectorKey key, storage::decode_vector_key(it->key()));
     if (matches != nullptr && !matches->contains(key.id)) continue;
     QUIPU_TRY(const storage::OpVector vector, decode_vector(config, vector_index, it->value()));
@@ -88,7 +95,7 @@ Status StoredVectors::for_ids(std::span<const PointId> ids, const Visit& visit) 
   const VectorConfig& config = reading->collection->record.config.vectors[vector_index];
   const ShardId shard = reading->collection->shards[shard_index]->id();
   for (std::size_t begin = 0; begin < ids.size(); begin += kIdsPerRead) {
-    QUIPU_TRY_OK(check_time(*state, *reading));
+    QUIPU_TRY_OK(state->check_time(*reading, "the query"));
     const std::size_t count = std::min(kIdsPerRead, ids.size() - begin);
     std::vector<std::string> keys;
     for (std::size_t i = 0; i < count; ++i) {

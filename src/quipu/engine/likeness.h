@@ -21,6 +21,9 @@ namespace quipu::engine {
 [[nodiscard]] float similarity_of(Metric metric, const float* a, const float* b,
                                   std::size_t dim) noexcept;
 
+// A stored vector as a query's value.
+[[nodiscard]] query::VectorValue value_of(const VectorConfig& config, storage::OpVector stored);
+
 // Of one value. Borrows both. Threads: immutable.
 class Likeness {
  public:

@@ -510,6 +510,7 @@ void Maintenance::watch_memory() {
   if (resident > pressure && !shrunk_) {
     parts_.kv.set_cache_bytes_max(options_.block_cache_bytes / 8);
     parts_.embedder.shrink_cache(options_.embedding_cache_bytes / 8);
+    parts_.query_cache.clear();
     shrunk_ = true;
     log_warning("memory is short: caches were shrunk",
                 {{"resident_bytes", std::to_string(resident)},

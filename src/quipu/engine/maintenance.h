@@ -25,6 +25,7 @@
 #include "quipu/embed/embedder.h"
 #include "quipu/engine/catalogue.h"
 #include "quipu/engine/committer.h"
+#include "quipu/engine/query_cache.h"
 #include "quipu/engine/shard.h"
 #include "quipu/engine/view_store.h"
 
@@ -50,6 +51,7 @@ class Maintenance {
     Clock& clock;
     MetricsRegistry& metrics;
     embed::Embedder& embedder;
+    QueryCache& query_cache;
   };
   Maintenance(Parts parts, Options options);
   ~Maintenance();
@@ -71,6 +73,8 @@ class Maintenance {
 
   // Writes a view checkpoint of the shard now and cuts its log. Blocks.
   Status checkpoint(const std::shared_ptr<Shard>& shard);
+  // Work that may wait, done by a background thread; none after stop().
+  void submit(std::function<void()> task);
   // While it lives, no log is cut and no checkpoint removed (snapshots need both).
   class Hold {
    public:
@@ -112,7 +116,6 @@ class Maintenance {
   void verify_task(const std::shared_ptr<Shard>& shard, const ViewRef& view);
   void reclaim_task(ShardId shard);
   void watch_memory();
-  void submit(std::function<void()> task);
 
   Parts parts_;
   const Options options_;

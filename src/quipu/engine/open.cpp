@@ -4,12 +4,14 @@
 //   <data>/LOCK     held by the one process that owns it
 //   <data>/store/   RocksDB
 //   <data>/views/   view checkpoints
+//   <data>/asked.json  the most asked queries at the last close()
 #include <thread>
 #include <utility>
 
 #include "quipu/base/format.h"
 #include "quipu/base/log.h"
 #include "quipu/embed/embedding_service.h"
+#include "quipu/engine/asked.h"
 #include "quipu/engine/engine_state.h"
 #include "quipu/storage/rocksdb/rocks_store.h"
 
@@ -38,6 +40,15 @@ Status check_options(const EngineOptions& options) {
   if (options.async_flush_ms < 1 || options.async_flush_ms > 60'000) {
     return bad("async_flush_ms", options.async_flush_ms, 1, 60'000);
   }
+  if (options.query_cache_entries > 1'000'000) {
+    return bad("query_cache_entries", options.query_cache_entries, 0, 1'000'000);
+  }
+  if (options.query_cache_age_s < 1 || options.query_cache_age_s > 86'400) {
+    return bad("query_cache_age_s", options.query_cache_age_s, 1, 86'400);
+  }
+  if (options.query_cache_warm > 10'000) {
+    return bad("query_cache_warm", options.query_cache_warm, 0, 10'000);
+  }
   if (options.write_queue_operations_max < 1 || options.write_queue_operations_max > 1'000'000) {
     return bad("write_queue_operations_max", options.write_queue_operations_max, 1, 1'000'000);
   }
@@ -65,6 +76,9 @@ Status check_folder(FileSystem& fs, const std::string& directory) {
   }
   return write_file_atomically(fs, path, kFolderText);
 }
+
+// What close() writes for the next open.
+std::string asked_path(const EngineOptions& options) { return options.data_dir + "/asked.json"; }
 
 }  // namespace
 
@@ -124,6 +138,11 @@ Status Engine::State::open_folder(const EngineEnvironment& environment) {
   QUIPU_TRY(kv, storage::open_rocks_store({.path = options.data_dir + "/store",
                                            .file_system = *fs,
                                            .block_cache_bytes = options.block_cache_bytes}));
+  query_cache = std::make_unique<engine::QueryCache>(
+      engine::QueryCache::Options{.entries_max = options.query_cache_entries,
+                                  .bytes_max = options.query_cache_bytes,
+                                  .age_max = std::chrono::seconds(options.query_cache_age_s)},
+      *clock, *metrics);
   views = std::make_unique<engine::ViewStore>(*fs, options.data_dir + "/views");
   maintenance = std::make_unique<engine::Maintenance>(
       engine::Maintenance::Parts{.kv = *kv,
@@ -133,7 +152,8 @@ Status Engine::State::open_folder(const EngineEnvironment& environment) {
                                  .catalogue = catalogue,
                                  .clock = *clock,
                                  .metrics = *metrics,
-                                 .embedder = *embedder},
+                                 .embedder = *embedder,
+                                 .query_cache = *query_cache},
       engine::Maintenance::Options{.threads = options.background_threads,
                                    .async_flush_ms = options.async_flush_ms,
                                    .checkpoint_operations = options.checkpoint_operations,
@@ -161,15 +181,17 @@ Status Engine::State::open_collections() {
   const std::shared_ptr<const KvSnapshot> snapshot = kv->snapshot();
   for (CollectionRecord& record : loaded.collections) {
     auto collection = std::make_shared<Collection>();
+    QUIPU_TRY(collection->schema, engine::make_schema(record.config));
     for (const ShardId id : record.shards) {
       QUIPU_TRY(std::shared_ptr<Shard> shard,
-                engine::open_shard(*kv, *fs, *views, epochs, record, id));
+                engine::open_shard(*kv, *fs, *views, epochs, record, collection->schema, id));
       shard->publish(snapshot);
       collection->shards.push_back(std::move(shard));
     }
     collection->record = std::move(record);
     catalogue.put(std::move(collection));
   }
+  for (const engine::AliasEdits& edits : loaded.aliases) catalogue.edit_aliases(edits);
   committer->start();
   maintenance->start(*committer);
   maintenance->reclaim(loaded.dropped_shards);
@@ -183,6 +205,30 @@ Status Engine::State::open_collections() {
   return ok_status();
 }
 
+namespace {
+
+// Asks, in the background, what was asked most before the last close().
+void warm_query_cache(Engine& engine, Engine::State& state) {
+  const std::string path = asked_path(state.options);
+  if (!state.query_cache->enabled() || state.options.query_cache_warm == 0) return;
+  if (!state.fs->exists(path)) return;
+  const Result<std::string> text = read_file(*state.fs, path, engine::kAskedBytesMax);
+  auto asked = text.ok() ? engine::read_asked(text.value()) : text.error();
+  if (!asked.ok()) {
+    log_warning("the list of the most asked queries cannot be read: the query cache begins empty",
+                {{"path", path}, {"error", asked.error().message}});
+    return;
+  }
+  state.maintenance->submit([&engine, &state, list = std::move(asked).value()] {
+    for (const engine::QueryCache::Asked& each : list) {
+      if (state.closing.load()) return;
+      engine::ask_again(engine, each);
+    }
+  });
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options,
                                              const EngineEnvironment& environment) {
   std::unique_ptr<Engine> engine(new Engine());
@@ -191,6 +237,7 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options,
     engine->state_->options.memory_bytes_max = engine::machine_memory_bytes() / 10 * 8;
   }
   QUIPU_TRY_OK(engine->state_->open_folder(environment));
+  warm_query_cache(*engine, *engine->state_);
   return engine;
 }
 
@@ -226,6 +273,15 @@ Status Engine::close(std::chrono::milliseconds deadline) {
   }
   state.maintenance->stop();
   state.committer->stop();
+  if (state.options.query_cache_warm > 0) {
+    const std::string asked =
+        engine::write_asked(state.query_cache->most_asked(state.options.query_cache_warm));
+    if (const Status written = write_file_atomically(*state.fs, asked_path(state.options), asked);
+        !written.ok()) {
+      log_warning("the most asked queries were not written at close",
+                  {{"error", written.error().message}});
+    }
+  }
   if (const Status synced = state.kv->sync_wal(); !synced.ok() && status.ok()) {
     status = synced.error();
   }

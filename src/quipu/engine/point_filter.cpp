@@ -20,22 +20,6 @@ namespace {
 constexpr std::uint64_t kPointsPerLook = 256;
 constexpr std::size_t kIdsPerRead = 1'024;
 
-class MaskPresence final : public query::VectorPresence {
- public:
-  MaskPresence(std::span<const VectorConfig> vectors, std::uint16_t mask)
-      : vectors_(vectors), mask_(mask) {}
-  [[nodiscard]] bool has_vector(std::string_view name) const override {
-    for (std::size_t i = 0; i < vectors_.size(); ++i) {
-      if (vectors_[i].name == name) return (mask_ >> i & 1U) != 0;
-    }
-    return false;
-  }
-
- private:
-  const std::span<const VectorConfig> vectors_;
-  const std::uint16_t mask_;
-};
-
 Error late(std::uint64_t judged) {
   return Error{ErrorCode::kDeadlineExceeded,
                format("not done in the time allowed, after {} points", judged),
@@ -230,6 +214,13 @@ class MatchFinder {
   Matches matches_;
 };
 
+bool MaskPresence::has_vector(std::string_view name) const {
+  for (std::size_t i = 0; i < vectors_.size(); ++i) {
+    if (vectors_[i].name == name) return (mask_ >> i & 1U) != 0;
+  }
+  return false;
+}
+
 Result<PointFilter> PointFilter::compile(const Filter& filter,
                                          std::span<const VectorConfig> vectors,
                                          const Schema* schema) {
@@ -252,12 +243,8 @@ bool PointFilter::agrees_with(const PayloadField& field) const {
 Result<bool> PointFilter::matches(const PointId& id, std::string_view record) const {
   QUIPU_TRY(const PointView point, view_point_record(record));
   const MaskPresence presence(vectors_, point.vector_mask);
-  const Result<JsonDocument> payload = JsonDocument::parse(point.payload);
-  if (!payload.ok()) {
-    return Error{ErrorCode::kCorruption,
-                 format("the payload of point {} is not JSON", id.to_string()), "damaged_record"};
-  }
-  return filter_.matches({.id = id, .payload = payload.value().root(), .vectors = &presence});
+  QUIPU_TRY(const JsonDocument payload, parse_payload(id, point.payload));
+  return filter_.matches({.id = id, .payload = payload.root(), .vectors = &presence});
 }
 
 Result<std::uint64_t> for_each_point(const FilterScope& scope, const MatchVisitor& visit) {

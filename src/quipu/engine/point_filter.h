@@ -29,6 +29,18 @@
 
 namespace quipu::engine {
 
+// Which vectors a point has, by the mask of its record. Borrows the vectors' configurations.
+class MaskPresence final : public query::VectorPresence {
+ public:
+  MaskPresence(std::span<const VectorConfig> vectors, std::uint16_t mask)
+      : vectors_(vectors), mask_(mask) {}
+  [[nodiscard]] bool has_vector(std::string_view name) const override;
+
+ private:
+  const std::span<const VectorConfig> vectors_;
+  const std::uint16_t mask_;
+};
+
 class PointFilter {
  public:
   // `vectors`: the collection's, borrowed. `schema`: whose text indexes say what words are; null:

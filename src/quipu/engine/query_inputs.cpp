@@ -7,6 +7,7 @@
 
 #include "quipu/base/format.h"
 #include "quipu/engine/canonical.h"
+#include "quipu/engine/likeness.h"
 #include "quipu/engine/records.h"
 #include "quipu/engine/refusals.h"
 #include "quipu/storage/keys.h"
@@ -104,20 +105,21 @@ Status QueryInputs::collect_texts(const Collection& collection, const QueryStage
   return ok_status();
 }
 
-Status QueryInputs::embed(std::string_view collection_name, const QueryStage& root) {
+Result<CollectionId> QueryInputs::embed(std::string_view collection_name, const QueryStage& root) {
   QUIPU_TRY_OK(state_.check_open());
   QUIPU_TRY(const std::shared_ptr<const Collection> collection,
             state_.catalogue.find(tenant_, collection_name));
   std::map<std::string, std::vector<Wanted>> by_model;
   QUIPU_TRY_OK(collect_texts(*collection, root, by_model));
-  if (by_model.empty()) return ok_status();
+  const CollectionId id = collection->record.id;
+  if (by_model.empty()) return id;
   const auto begin = state_.clock->steady_now();
   for (const auto& [model, texts] : by_model) {
     QUIPU_TRY_OK(embed_model(model, texts, begin + params_.timeout));
   }
   const auto spent = state_.clock->steady_now() - begin;
-  embed_ms_ = std::chrono::duration<double, std::milli>(spent).count();
-  return ok_status();
+  embed_ms_ += std::chrono::duration<double, std::milli>(spent).count();
+  return id;
 }
 
 Status QueryInputs::embed_model(const std::string& model, const std::vector<Wanted>& wanted,
@@ -166,17 +168,7 @@ Result<query::VectorValue> QueryInputs::look_up(const Engine::State::Reading& ow
                  "point_not_found"};
   }
   QUIPU_TRY(storage::OpVector vector, decode_vector(stored, vector_index, *bytes));
-  switch (stored.kind) {
-    case VectorKind::kSparse:
-      return query::VectorValue(
-          SparseValues{.indices = std::move(vector.indices), .values = std::move(vector.values)});
-    case VectorKind::kMulti: {
-      const auto rows = static_cast<std::uint32_t>(vector.values.size() / stored.dim);
-      return query::VectorValue(MultiValues{.rows = rows, .values = std::move(vector.values)});
-    }
-    case VectorKind::kDense: break;
-  }
-  return query::VectorValue(std::move(vector.values));
+  return value_of(stored, std::move(vector));
 }
 
 Status QueryInputs::resolve_input(const Engine::State::Reading& reading, const QueryStage& stage,

@@ -25,9 +25,10 @@ class QueryInputs {
   QueryInputs(Engine::State& state, std::string_view tenant, const ReadParams& params)
       : state_(state), tenant_(tenant), params_(params) {}
 
-  // Before a moment is pinned, since a model may take its time. Errors: kInvalidArgument
-  // ("no_model"), those of the embedder.
-  Status embed(std::string_view collection, const QueryStage& root);
+  // Before a moment is pinned, since a model may take its time. Returns which collection's models
+  // were asked: an alias may name another one by now. Errors: kInvalidArgument ("no_model"), those
+  // of the embedder.
+  Result<CollectionId> embed(std::string_view collection, const QueryStage& root);
   // Errors: kInvalidArgument (kind, dimension, values), kNotFound ("point_not_found",
   // "vector_not_found", "collection_not_found").
   Status resolve(const Engine::State::Reading& reading, const QueryStage& root);

@@ -9,6 +9,7 @@
 #include "quipu/base/format.h"
 #include "quipu/base/json.h"
 #include "quipu/base/rng.h"
+#include "quipu/engine/indexed_values.h"
 #include "quipu/engine/query_run.h"
 #include "quipu/engine/records.h"
 #include "quipu/query/rank/formula.h"
@@ -21,11 +22,6 @@ constexpr std::size_t kIdsPerRead = 256;
 // A view that is made for one query publishes this many rows at once.
 constexpr std::uint32_t kRowsPerPublish = 10'000;
 
-Error damaged(const PointId& id) {
-  return Error{ErrorCode::kCorruption,
-               format("the payload of point {} is not JSON", id.to_string()), "damaged_record"};
-}
-
 // A text as a query of words: each term once, with the number of times that it comes.
 std::map<std::string, double> query_terms(const text::Analyzer& analyzer, std::string_view text) {
   text::TermList list;
@@ -35,47 +31,35 @@ std::map<std::string, double> query_terms(const text::Analyzer& analyzer, std::s
   return terms;
 }
 
-class Presence final : public query::VectorPresence {
- public:
-  Presence(const std::vector<VectorConfig>& vectors, std::uint16_t mask)
-      : vectors_(vectors), mask_(mask) {}
-  [[nodiscard]] bool has_vector(std::string_view name) const override {
-    for (std::size_t i = 0; i < vectors_.size(); ++i) {
-      if (vectors_[i].name == name) return (mask_ >> i & 1U) != 0;
-    }
-    return false;
-  }
-
- private:
-  const std::vector<VectorConfig>& vectors_;
-  const std::uint16_t mask_;
-};
-
 }  // namespace
 
 Status QueryRun::visit_records(const Scope& scope, const RecordVisit& visit) {
   for (std::size_t shard = 0; shard < shard_count(); ++shard) {
-    if (scope.candidates == nullptr) {
-      const MatchVisitor each = [&](const PointId& id, std::string_view record) -> Result<bool> {
-        if (!scope.excluded.contains(id)) QUIPU_TRY_OK(visit(shard, id, record));
-        return true;
-      };
-      QUIPU_TRY_OK(filters_->visit(scope.chain, shard, each));
-      continue;
+    QUIPU_TRY_OK(visit_records_of(shard, scope, visit));
+  }
+  return ok_status();
+}
+
+Status QueryRun::visit_records_of(std::size_t shard, const Scope& scope, const RecordVisit& visit) {
+  if (scope.candidates == nullptr) {
+    const MatchVisitor each = [&](const PointId& id, std::string_view record) -> Result<bool> {
+      if (!scope.excluded.contains(id)) QUIPU_TRY_OK(visit(shard, id, record));
+      return true;
+    };
+    return filters_->visit(scope.chain, shard, each);
+  }
+  const std::vector<PointId> ids = candidates_of(scope, shard);
+  const ShardId shard_id = reading_->collection->shards[shard]->id();
+  for (std::size_t begin = 0; begin < ids.size(); begin += kIdsPerRead) {
+    const std::size_t count = std::min(kIdsPerRead, ids.size() - begin);
+    std::vector<std::string> keys;
+    for (std::size_t i = 0; i < count; ++i) {
+      keys.push_back(storage::point_key(shard_id, ids[begin + i]));
     }
-    const std::vector<PointId> ids = candidates_of(scope, shard);
-    const ShardId shard_id = reading_->collection->shards[shard]->id();
-    for (std::size_t begin = 0; begin < ids.size(); begin += kIdsPerRead) {
-      const std::size_t count = std::min(kIdsPerRead, ids.size() - begin);
-      std::vector<std::string> keys;
-      for (std::size_t i = 0; i < count; ++i) {
-        keys.push_back(storage::point_key(shard_id, ids[begin + i]));
-      }
-      QUIPU_TRY(const auto records, state_.kv->multi_get(Family::kPoints, keys,
-                                                         reading_->moments[shard]->snapshot.get()));
-      for (std::size_t i = 0; i < count; ++i) {
-        if (records[i]) QUIPU_TRY_OK(visit(shard, ids[begin + i], *records[i]));
-      }
+    QUIPU_TRY(const auto records, state_.kv->multi_get(Family::kPoints, keys,
+                                                       reading_->moments[shard]->snapshot.get()));
+    for (std::size_t i = 0; i < count; ++i) {
+      if (records[i]) QUIPU_TRY_OK(visit(shard, ids[begin + i], *records[i]));
     }
   }
   return ok_status();
@@ -143,19 +127,45 @@ Result<StageHits> QueryRun::by_order(const OrderByQuery& query, const Scope& sco
     std::sort(result.hits.begin(), result.hits.end(), first);
     if (result.hits.size() > count) result.hits.resize(count);
   };
-  QUIPU_TRY_OK(visit_records(
-      scope, [&](std::size_t shard, const PointId& id, std::string_view record) -> Status {
-        QUIPU_TRY(const PointView point, view_point_record(record));
-        const Result<JsonDocument> payload = JsonDocument::parse(point.payload);
-        if (!payload.ok()) return damaged(id);
-        const std::optional<query::OrderValue> value = order.first(payload.value().root());
-        if (!value) return ok_status();
-        result.hits.push_back({.id = id, .shard_index = shard, .order = *value});
-        if (result.hits.size() >= scope.limit * 2 + 64) keep(scope.limit);
-        return ok_status();
-      }));
+  const RecordVisit each = [&](std::size_t shard, const PointId& id,
+                               std::string_view record) -> Status {
+    QUIPU_TRY(const PointView point, view_point_record(record));
+    QUIPU_TRY(const JsonDocument payload, parse_payload(id, point.payload));
+    const std::optional<query::OrderValue> value = order.first(payload.root());
+    if (!value) return ok_status();
+    result.hits.push_back({.id = id, .shard_index = shard, .order = *value});
+    if (result.hits.size() >= scope.limit * 2 + 64) keep(scope.limit);
+    return ok_status();
+  };
+  for (std::size_t shard = 0; shard < shard_count(); ++shard) {
+    if (scope.candidates == nullptr) {
+      QUIPU_TRY(std::optional<std::vector<ScoredPoint>> walked,
+                by_indexed_order(order, scope, shard));
+      if (walked) {
+        result.hits.insert(result.hits.end(), walked->begin(), walked->end());
+        continue;
+      }
+    }
+    QUIPU_TRY_OK(visit_records_of(shard, scope, each));
+  }
   keep(scope.limit);
   return result;
+}
+
+Result<std::optional<std::vector<ScoredPoint>>> QueryRun::by_indexed_order(
+    const query::PayloadOrder& order, const Scope& scope, std::size_t shard) {
+  std::vector<ScoredPoint> hits;
+  std::unordered_set<PointId> seen;
+  // Values come in order, so a point's first one is its best; equal ones come in any order.
+  const ValueVisit each = [&](const query::OrderValue& value, const PointId& id) {
+    if (hits.size() >= scope.limit && *hits.back().order != value) return false;
+    if (scope.excluded.contains(id) || !seen.insert(id).second) return true;
+    hits.push_back({.id = id, .shard_index = shard, .order = value});
+    return true;
+  };
+  QUIPU_TRY(const bool walked, walk_indexed(*filters_, scope.chain, shard, order, each));
+  if (!walked) return std::optional<std::vector<ScoredPoint>>();
+  return std::optional<std::vector<ScoredPoint>>(std::move(hits));
 }
 
 Result<StageHits> QueryRun::by_formula(const FormulaQuery& query, const Scope& scope,
@@ -174,11 +184,9 @@ Result<StageHits> QueryRun::by_formula(const FormulaQuery& query, const Scope& s
   QUIPU_TRY_OK(visit_records(
       scope, [&](std::size_t shard, const PointId& id, std::string_view record) -> Status {
         QUIPU_TRY(const PointView point, view_point_record(record));
-        const Result<JsonDocument> payload = JsonDocument::parse(point.payload);
-        if (!payload.ok()) return damaged(id);
-        const Presence presence(vectors, point.vector_mask);
-        const query::Record judged{
-            .id = id, .payload = payload.value().root(), .vectors = &presence};
+        QUIPU_TRY(const JsonDocument payload, parse_payload(id, point.payload));
+        const MaskPresence presence(vectors, point.vector_mask);
+        const query::Record judged{.id = id, .payload = payload.root(), .vectors = &presence};
         QUIPU_TRY(const float score, formula.score(judged, scores[id]));
         result.hits.push_back({.id = id, .shard_index = shard, .score = score});
         return ok_status();
@@ -206,15 +214,13 @@ Result<QueryRun::WordsView> QueryRun::words_view(std::size_t words_index, std::s
 Result<QueryRun::WordsView> QueryRun::make_words_view(std::size_t words_index,
                                                       std::size_t shard_index) {
   explain_.storage_scan = true;
-  CollectionConfig only;
-  only.words = {reading_->collection->record.config.words[words_index]};
-  QUIPU_TRY(const std::shared_ptr<const Schema> schema, make_schema(only));
+  const WordsField& field = reading_->collection->schema->words[words_index];
   WordsView view;
   QUIPU_TRY(view.index, index::SparseIndex::create(words_options(), state_.epochs));
   WordsReader reader;
   const MatchVisitor each = [&](const PointId& id, std::string_view bytes) -> Result<bool> {
     QUIPU_TRY(const PointRecord record, decode_point_record(bytes));
-    QUIPU_TRY(const bool has_text, reader.read(schema->words.front(), record.text, record.payload));
+    QUIPU_TRY(const bool has_text, reader.read(field, record.text, record.payload));
     if (!has_text) return true;
     const auto slot = static_cast<std::uint32_t>(view.ids.size());
     view.ids.push_back(id);
@@ -230,10 +236,8 @@ Result<QueryRun::WordsView> QueryRun::make_words_view(std::size_t words_index,
 
 Result<StageHits> QueryRun::by_words(std::size_t words_index, std::string_view text, double k1,
                                      double b, const Scope& scope) {
-  CollectionConfig only;
-  only.words = {reading_->collection->record.config.words[words_index]};
-  QUIPU_TRY(const std::shared_ptr<const Schema> schema, make_schema(only));
-  const std::map<std::string, double> asked = query_terms(*schema->words.front().analyzer, text);
+  const WordsField& field = reading_->collection->schema->words[words_index];
+  const std::map<std::string, double> asked = query_terms(*field.analyzer, text);
   std::vector<WordsView> views;
   index::SparseTotals totals;
   std::map<std::string, std::uint64_t> having;
@@ -274,17 +278,20 @@ Result<StageHits> QueryRun::by_words(std::size_t words_index, std::string_view t
       if (matches != nullptr && view.ids.empty()) filter = matches->slots();
       if (matches != nullptr && filter == nullptr) filter = &by_id.emplace(matches->ids(), id_of);
     }
+    const IdOrder by_ids(slots);
     std::vector<index::SparseHit> hits(std::min<std::size_t>(
         scope.limit, std::max<std::uint64_t>(reading_->moments[shard]->points, 1)));
     index::SparseSearchStats stats;
-    QUIPU_TRY(const std::size_t count, view.index->search(*view.moment, terms,
-                                                          {.as_of = view.as_of,
-                                                           .bm25 = {.k1 = k1, .b = b},
-                                                           .length_mean = mean,
-                                                           .filter = filter,
-                                                           .deadline = reading_->deadline,
-                                                           .clock = state_.clock},
-                                                          hits, &stats));
+    QUIPU_TRY(const std::size_t count,
+              view.index->search(*view.moment, terms,
+                                 {.as_of = view.as_of,
+                                  .bm25 = {.k1 = k1, .b = b},
+                                  .length_mean = mean,
+                                  .filter = filter,
+                                  .ties = view.ids.empty() ? &by_ids : nullptr,
+                                  .deadline = reading_->deadline,
+                                  .clock = state_.clock},
+                                 hits, &stats));
     explain_.postings += stats.postings;
     for (std::size_t i = 0; i < count; ++i) {
       result.hits.push_back(

@@ -20,6 +20,9 @@
 namespace quipu::engine {
 namespace {
 
+// A query that finds its collection to be another one this often is given up.
+constexpr int kPrepareTriesMax = 4;
+
 Error invalid_query(std::string message) {
   return Error{ErrorCode::kInvalidArgument, std::move(message), "invalid_query"};
 }
@@ -40,17 +43,33 @@ std::unordered_set<PointId> own_points(const QueryStage& stage) {
 
 }  // namespace
 
-void keep_best(std::vector<ScoredPoint>& points, std::size_t k, bool smaller_is_better) {
-  const auto better = [smaller_is_better](const ScoredPoint& a, const ScoredPoint& b) {
-    if (a.score != b.score) return smaller_is_better ? a.score < b.score : a.score > b.score;
-    return a.id < b.id;
-  };
+namespace {
+
+template <typename Better>
+void keep_first(std::vector<ScoredPoint>& points, std::size_t k, const Better& better) {
   if (points.size() > k) {
     std::nth_element(points.begin(), points.begin() + static_cast<std::ptrdiff_t>(k), points.end(),
                      better);
     points.resize(k);
   }
   std::sort(points.begin(), points.end(), better);
+}
+
+// By what the views compared: distances that differ may be shown as the same score, and where the
+// ranking ends must not depend on which of the two a shard went by.
+void keep_most_similar(std::vector<ScoredPoint>& points, std::size_t k) {
+  keep_first(points, k, [](const ScoredPoint& a, const ScoredPoint& b) {
+    return a.similarity != b.similarity ? a.similarity > b.similarity : a.id < b.id;
+  });
+}
+
+}  // namespace
+
+void keep_best(std::vector<ScoredPoint>& points, std::size_t k, bool smaller_is_better) {
+  keep_first(points, k, [smaller_is_better](const ScoredPoint& a, const ScoredPoint& b) {
+    if (a.score != b.score) return smaller_is_better ? a.score < b.score : a.score > b.score;
+    return a.id < b.id;
+  });
 }
 
 QueryRun::QueryRun(Engine::State& state, std::string_view tenant, std::string_view collection,
@@ -63,11 +82,19 @@ QueryRun::QueryRun(Engine::State& state, std::string_view tenant, std::string_vi
 
 Status QueryRun::prepare(const QueryStage& root) {
   QUIPU_TRY_OK(query::check_query(root));
-  QUIPU_TRY_OK(inputs_.embed(collection_, root));
-  QUIPU_TRY(Engine::State::Reading reading, state_.begin_read(tenant_, collection_, params_));
-  reading_.emplace(std::move(reading));
-  filters_.emplace(state_, *reading_);
-  return inputs_.resolve(*reading_, root);
+  // An alias that is moved while its texts are embedded names a collection with other models.
+  for (int tries = 0; tries < kPrepareTriesMax; ++tries) {
+    QUIPU_TRY(const CollectionId embedded_for, inputs_.embed(collection_, root));
+    QUIPU_TRY(Engine::State::Reading reading, state_.begin_read(tenant_, collection_, params_));
+    if (reading.collection->record.id != embedded_for) continue;
+    reading_.emplace(std::move(reading));
+    filters_.emplace(state_, *reading_);
+    return inputs_.resolve(*reading_, root);
+  }
+  return Error{
+      ErrorCode::kUnavailable,
+      format("'{}' was moved from collection to collection while it was asked", collection_),
+      "alias_moved"};
 }
 
 Result<StageHits> QueryRun::run(const QueryStage& root, std::size_t limit) {
@@ -269,6 +296,7 @@ Result<StageHits> QueryRun::nearest_to(const QueryStage& stage, std::size_t vect
   const Metric metric = vector.kind == VectorKind::kSparse ? Metric::kDot : vector.metric;
   result.smaller_is_better = query::is_distance(metric);
   for (ScoredPoint& hit : result.hits) hit.score = query::shown_score(metric, hit.similarity);
+  keep_most_similar(result.hits, scope.limit);
   keep_best(result.hits, scope.limit, result.smaller_is_better);
   return result;
 }
@@ -286,6 +314,7 @@ Status QueryRun::nearest_in_dense_view(const QueryStage& stage, std::size_t vect
       std::min<std::size_t>(wanted, std::max<std::uint64_t>(moment.points, 1)));
   const std::size_t ef =
       stage.params.ef == 0 ? 0 : std::max<std::size_t>(stage.params.ef, hits.size());
+  const IdOrder by_ids(shard.slots);
   index::DenseSearchStats stats;
   QUIPU_TRY(const std::size_t count,
             moment.views->dense[vector_index]->search(value,
@@ -293,6 +322,7 @@ Status QueryRun::nearest_in_dense_view(const QueryStage& stage, std::size_t vect
                                                        .ef = static_cast<std::uint32_t>(ef),
                                                        .exact = stage.params.exact,
                                                        .filter = slots,
+                                                       .ties = &by_ids,
                                                        .deadline = reading_->deadline,
                                                        .clock = state_.clock},
                                                       hits, &stats));
@@ -328,11 +358,13 @@ Status QueryRun::nearest_in_sparse_view(std::size_t vector_index, std::size_t sh
   }
   std::vector<index::SparseHit> hits(std::min<std::size_t>(
       scope.limit + scope.excluded.size(), std::max<std::uint64_t>(moment.points, 1)));
+  const IdOrder by_ids(shard.slots);
   index::SparseSearchStats stats;
   QUIPU_TRY(const std::size_t count,
             moment.views->sparse[vector_index]->search(*moment.sparse[vector_index], terms,
                                                        {.as_of = moment.applied,
                                                         .filter = filter,
+                                                        .ties = &by_ids,
                                                         .deadline = reading_->deadline,
                                                         .clock = state_.clock},
                                                        hits, &stats));
@@ -422,62 +454,47 @@ Result<StageHits> QueryRun::by_examples(const QueryStage& stage, const Scope& sc
   return result;
 }
 
-Result<StageHits> QueryRun::choose_by_mmr(const QueryStage& stage, const Mmr& mmr, StageHits found,
-                                          std::size_t limit) {
-  QUIPU_TRY(const std::size_t vector_index, reading_->collection->vector_index(stage.using_name));
-  std::map<PointId, query::VectorValue> values;
+Result<std::map<PointId, storage::OpVector>> QueryRun::stored_vectors(
+    const std::vector<ScoredPoint>& points, std::size_t vector_index) {
+  std::map<PointId, storage::OpVector> vectors;
   for (std::size_t shard = 0; shard < shard_count(); ++shard) {
     std::vector<PointId> ids;
-    for (const ScoredPoint& hit : found.hits) {
-      if (hit.shard_index == shard) ids.push_back(hit.id);
+    for (const ScoredPoint& point : points) {
+      if (point.shard_index == shard) ids.push_back(point.id);
     }
     const StoredVectors stored{.state = &state_,
                                .reading = &*reading_,
                                .shard_index = shard,
                                .vector_index = static_cast<std::uint16_t>(vector_index)};
     QUIPU_TRY_OK(stored.for_ids(ids, [&](const PointId& id, const storage::OpVector& vector) {
-      query::VectorValue& value = values[id];
-      if (config(vector_index).kind == VectorKind::kSparse) {
-        value = SparseValues{.indices = vector.indices, .values = vector.values};
-      } else if (config(vector_index).kind == VectorKind::kMulti) {
-        const auto rows =
-            static_cast<std::uint32_t>(vector.values.size() / config(vector_index).dim);
-        value = MultiValues{.rows = rows, .values = vector.values};
-      } else {
-        value = vector.values;
-      }
+      vectors[id] = vector;
       return ok_status();
     }));
   }
-  const auto stored_of = [&](std::size_t i) {
-    const query::VectorValue& value = values.at(found.hits[i].id);
-    storage::OpVector vector;
-    if (const auto* sparse = std::get_if<SparseValues>(&value)) {
-      vector.indices = sparse->indices;
-      vector.values = sparse->values;
-    } else if (const auto* multi = std::get_if<MultiValues>(&value)) {
-      vector.values = multi->values;
-    } else {
-      vector.values = std::get<std::vector<float>>(value);
-    }
-    return vector;
+  return vectors;
+}
+
+Result<StageHits> QueryRun::choose_by_mmr(const QueryStage& stage, const Mmr& mmr, StageHits found,
+                                          std::size_t limit) {
+  QUIPU_TRY(const std::size_t vector_index, reading_->collection->vector_index(stage.using_name));
+  const VectorConfig& config = this->config(vector_index);
+  QUIPU_TRY(const auto vectors, stored_vectors(found.hits, vector_index));
+  const auto vector_of = [&](std::size_t i) -> const storage::OpVector& {
+    return vectors.at(found.hits[i].id);
   };
   const query::SimilarityRow row = [&](std::size_t chosen, std::span<const std::size_t> others,
                                        std::span<float> similarities) -> Status {
-    const Likeness likeness(config(vector_index), values.at(found.hits[chosen].id));
-    const storage::OpVector stored_chosen = stored_of(chosen);
+    const query::VectorValue value = value_of(config, vector_of(chosen));
+    const Likeness likeness(config, value);
     for (std::size_t i = 0; i < others.size(); ++i) {
       // Max-sim depends on who asks: it is the one that may be chosen next.
-      const bool other_asks = config(vector_index).kind == VectorKind::kMulti;
       const auto similarity =
-          other_asks
-              ? Likeness(config(vector_index), values.at(found.hits[others[i]].id))(stored_chosen)
-              : likeness(stored_of(others[i]));
+          config.kind == VectorKind::kMulti
+              ? Likeness(config, value_of(config, vector_of(others[i])))(vector_of(chosen))
+              : likeness(vector_of(others[i]));
       similarities[i] = similarity.value_or(0.0F);
     }
-    if (state_.clock->steady_now() <= reading_->deadline) return ok_status();
-    return Error{ErrorCode::kDeadlineExceeded, "the query was not done in the time allowed",
-                 "deadline_exceeded"};
+    return state_.check_time(*reading_, "the query");
   };
   std::vector<float> to_query;
   for (const ScoredPoint& hit : found.hits) to_query.push_back(hit.similarity);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,6 +47,10 @@ class QueryRun {
   Status prepare(const QueryStage& root);
   // The best `limit` of the tree, before any offset is taken off.
   Result<StageHits> run(const QueryStage& root, std::size_t limit);
+
+  // Of points that run() found, those that have the vector.
+  Result<std::map<PointId, storage::OpVector>> stored_vectors(
+      const std::vector<ScoredPoint>& points, std::size_t vector_index);
 
   [[nodiscard]] const Engine::State::Reading& reading() const { return *reading_; }
   [[nodiscard]] StageFilters& filters() { return *filters_; }
@@ -91,6 +96,10 @@ class QueryRun {
   Result<StageHits> by_words(std::size_t words_index, std::string_view text, double k1, double b,
                              const Scope& scope);
   Result<StageHits> by_order(const OrderByQuery& query, const Scope& scope);
+  // Nothing when no payload index can tell.
+  Result<std::optional<std::vector<ScoredPoint>>> by_indexed_order(const query::PayloadOrder& order,
+                                                                   const Scope& scope,
+                                                                   std::size_t shard_index);
   Result<StageHits> by_formula(const FormulaQuery& query, const Scope& scope,
                                const std::vector<StageHits>& sources);
   Result<StageHits> by_id(const Scope& scope);
@@ -107,6 +116,7 @@ class QueryRun {
   using RecordVisit =
       std::function<Status(std::size_t shard_index, const PointId&, std::string_view record)>;
   Status visit_records(const Scope& scope, const RecordVisit& visit);
+  Status visit_records_of(std::size_t shard_index, const Scope& scope, const RecordVisit& visit);
   [[nodiscard]] std::vector<PointId> candidates_of(const Scope& scope,
                                                    std::size_t shard_index) const;
   [[nodiscard]] SparseValues with_idf(std::size_t vector_index, SparseValues value) const;

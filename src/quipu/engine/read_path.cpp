@@ -26,11 +26,6 @@ using engine::PointFilter;
 using engine::PointRecord;
 using engine::Shard;
 
-Error timed_out(std::string_view what) {
-  return Error{ErrorCode::kDeadlineExceeded, format("{} was not done in the time allowed", what),
-               "deadline_exceeded"};
-}
-
 }  // namespace
 
 Result<Engine::State::Reading> Engine::State::begin_read(std::string_view tenant,
@@ -58,6 +53,12 @@ Result<Engine::State::Reading> Engine::State::begin_read(std::string_view tenant
   return reading;
 }
 
+Status Engine::State::check_time(const Reading& reading, std::string_view what) const {
+  if (clock->steady_now() <= reading.deadline) return ok_status();
+  return Error{ErrorCode::kDeadlineExceeded, format("{} was not done in the time allowed", what),
+               "deadline_exceeded"};
+}
+
 namespace {
 
 // Nothing when there is no filter, or none that says anything.
@@ -66,7 +67,7 @@ Result<std::optional<PointFilter>> compile_filter(const Engine::State::Reading& 
   if (!filter) return std::optional<PointFilter>();
   QUIPU_TRY(PointFilter compiled,
             PointFilter::compile(*filter, reading.collection->record.config.vectors,
-                                 reading.moments.front()->views->schema.get()));
+                                 reading.collection->schema.get()));
   if (compiled.compiled().empty()) return std::optional<PointFilter>();
   return std::optional<PointFilter>(std::move(compiled));
 }
@@ -92,7 +93,7 @@ Result<std::vector<Point>> Engine::get(std::string_view tenant, std::string_view
   for (const PointId& id : request.ids) {
     QUIPU_TRY(std::optional<Point> point, hydrator.read(id));
     if (point) points.push_back(std::move(*point));
-    if (state_->clock->steady_now() > reading.deadline) return timed_out("the read");
+    QUIPU_TRY_OK(state_->check_time(reading, "the read"));
   }
   return points;
 }
@@ -157,7 +158,7 @@ class ScrollMerge {
     QUIPU_TRY_OK(open());
     ScrollPage page;
     while (const std::optional<std::size_t> least = least_head()) {
-      if (state_.clock->steady_now() > reading_.deadline) return timed_out("the scroll");
+      QUIPU_TRY_OK(state_.check_time(reading_, "the scroll"));
       const PointId id = *heads_[*least];
       bool wanted = true;
       if (filter_) {

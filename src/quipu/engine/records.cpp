@@ -348,6 +348,13 @@ Result<PointView> view_point_record(std::string_view bytes) {
   return view;
 }
 
+Result<JsonDocument> parse_payload(const PointId& id, std::string_view payload) {
+  auto parsed = JsonDocument::parse(payload);
+  if (parsed.ok()) return parsed;
+  return Error{ErrorCode::kCorruption,
+               format("the payload of point {} is not JSON", id.to_string()), "damaged_record"};
+}
+
 Result<storage::OpVector> decode_vector(const VectorConfig& config, std::uint16_t vector_index,
                                         std::string_view bytes) {
   storage::OpVector vector{.vector_index = vector_index, .values = {}, .indices = {}};

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "quipu/base/json.h"
 #include "quipu/engine.h"
 #include "quipu/ids.h"
 #include "quipu/result.h"
@@ -41,6 +42,8 @@ struct PointView {
 };
 // Errors: kCorruption.
 [[nodiscard]] Result<PointView> view_point_record(std::string_view bytes);
+// A stored payload. Errors: kCorruption naming the point.
+[[nodiscard]] Result<JsonDocument> parse_payload(const PointId& id, std::string_view payload);
 
 // What the state holds of one vector: dense values, a multivector's rows, or a sparse vector's
 // indices and then its weights. Errors: kCorruption when the size does not fit the configuration.
@@ -69,6 +72,10 @@ struct CollectionRecord {
 };
 [[nodiscard]] std::string encode_collection_record(const CollectionRecord& record);
 [[nodiscard]] Result<CollectionRecord> decode_collection_record(std::string_view bytes);
+
+// What an alias names: a collection's own name.
+[[nodiscard]] std::string encode_alias_record(std::string_view collection);
+[[nodiscard]] Result<std::string> decode_alias_record(std::string_view bytes);
 
 // The configuration as an operation carries it.
 [[nodiscard]] std::string encode_collection_config(const CollectionConfig& config);

@@ -168,23 +168,14 @@ Result<bool> WordsReader::read(const WordsField& field, const std::optional<std:
   std::uint32_t position = 0;
   const auto add = [&](JsonView value) {
     const std::optional<std::string_view> string = value.as_string();
-    if (!string) return;
+    if (!string) return true;
     starts.emplace_back(list_.size(), position);
     const std::size_t before = list_.size();
     field.analyzer->analyze(*string, list_);
     if (list_.size() > before) position += list_[list_.size() - 1].position + kStringGap;
-  };
-  field.source->visit(json.value().root(), [&](JsonView value) {
-    if (value.is_array()) {
-      value.for_each_element([&](JsonView element) {
-        add(element);
-        return true;
-      });
-    } else {
-      add(value);
-    }
     return true;
-  });
+  };
+  field.source->visit_elements(json.value().root(), add);
   if (starts.empty()) return false;
   terms_.reserve(list_.size());
   for (std::size_t s = 0; s < starts.size(); ++s) {

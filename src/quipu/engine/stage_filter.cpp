@@ -22,18 +22,12 @@ Result<StageFilters::Entry*> StageFilters::entry(const FilterChain& chain) {
   if (!chain.empty()) {
     Filter all;
     for (const Filter* part : chain) all.must.push_back({*part});
-    QUIPU_TRY(PointFilter compiled,
-              PointFilter::compile(chain.size() == 1 ? *chain.front() : all,
-                                   reading_.collection->record.config.vectors,
-                                   reading_.moments.front()->views->schema.get()));
+    QUIPU_TRY(PointFilter compiled, PointFilter::compile(chain.size() == 1 ? *chain.front() : all,
+                                                         reading_.collection->record.config.vectors,
+                                                         reading_.collection->schema.get()));
     if (!compiled.compiled().empty()) made->filter.emplace(std::move(compiled));
   }
   return entries_.emplace(chain, std::move(made)).first->second.get();
-}
-
-Result<const PointFilter*> StageFilters::filter(const FilterChain& chain) {
-  QUIPU_TRY(Entry* const found, entry(chain));
-  return found->filter ? &*found->filter : nullptr;
 }
 
 Result<const Matches*> StageFilters::matches(const FilterChain& chain, std::size_t shard_index) {

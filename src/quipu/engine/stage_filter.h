@@ -17,6 +17,7 @@
 #include "quipu/engine/point_filter.h"
 #include "quipu/filter.h"
 #include "quipu/index/slot_filter.h"
+#include "quipu/index/slot_order.h"
 #include "quipu/result.h"
 
 namespace quipu::engine {
@@ -31,9 +32,8 @@ class StageFilters {
   StageFilters(Engine::State& state, const Engine::State::Reading& reading)
       : state_(state), reading_(reading) {}
 
-  // Null when nothing in the chain says anything. Errors: those of compiling a filter.
-  [[nodiscard]] Result<const PointFilter*> filter(const FilterChain& chain);
-  // The points of a shard that pass; null when all do. Errors: those of for_each_match().
+  // The points of a shard that pass; null when all do. Errors: those of compiling a filter and of
+  // for_each_match().
   [[nodiscard]] Result<const Matches*> matches(const FilterChain& chain, std::size_t shard_index);
   // Reads the records of those that pass, or of all.
   Status visit(const FilterChain& chain, std::size_t shard_index, const MatchVisitor& visit);
@@ -78,6 +78,19 @@ class IdSlots final : public index::SlotFilter {
  private:
   const std::unordered_set<PointId>& ids_;
   const std::function<PointId(SlotId)> id_of_;
+};
+
+// Slots by the ids of their points: an order that no history changes.
+class IdOrder final : public index::SlotOrder {
+ public:
+  // Borrows `slots`. Asked for slots of the moment's own rows only.
+  explicit IdOrder(const SlotMap& slots) : slots_(slots) {}
+  [[nodiscard]] bool before(SlotId a, SlotId b) const noexcept override {
+    return slots_.id_of(a) < slots_.id_of(b);
+  }
+
+ private:
+  const SlotMap& slots_;
 };
 
 }  // namespace quipu::engine

@@ -142,11 +142,16 @@ namespace {
 class ShardOpener {
  public:
   ShardOpener(KeyValueStore& kv, FileSystem& fs, ViewStore& views, EpochDomain& epochs,
-              const CollectionRecord& record, ShardId id)
-      : kv_(kv), fs_(fs), views_(views), epochs_(epochs), record_(record), id_(id) {}
+              const CollectionRecord& record, std::shared_ptr<const Schema> schema, ShardId id)
+      : kv_(kv),
+        fs_(fs),
+        views_(views),
+        epochs_(epochs),
+        record_(record),
+        schema_(std::move(schema)),
+        id_(id) {}
 
   Result<std::shared_ptr<Shard>> open() {
-    QUIPU_TRY(schema_, make_schema(record_.config));
     QUIPU_TRY_OK(read_meta());
     QUIPU_TRY_OK(find_log_first());
     QUIPU_TRY(const std::vector<Seq> found, views_.list(id_));
@@ -395,8 +400,8 @@ class ShardOpener {
   ViewStore& views_;
   EpochDomain& epochs_;
   const CollectionRecord& record_;
+  const std::shared_ptr<const Schema> schema_;
   const ShardId id_;
-  std::shared_ptr<const Schema> schema_;
   ShardMeta meta_;
   Seq log_first_;  // 0: the log is empty
   std::shared_ptr<Shard> shard_;
@@ -406,8 +411,8 @@ class ShardOpener {
 
 Result<std::shared_ptr<Shard>> open_shard(KeyValueStore& kv, FileSystem& fs, ViewStore& views,
                                           EpochDomain& epochs, const CollectionRecord& record,
-                                          ShardId id) {
-  return ShardOpener(kv, fs, views, epochs, record, id).open();
+                                          std::shared_ptr<const Schema> schema, ShardId id) {
+  return ShardOpener(kv, fs, views, epochs, record, std::move(schema), id).open();
 }
 
 }  // namespace quipu::engine

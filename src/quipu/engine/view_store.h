@@ -63,9 +63,11 @@ class ViewStore {
 
 // Opens one shard: newest good checkpoint, then the rest of the log. A view that has no good
 // checkpoint and cannot be replayed is left null in the shard's ViewSet, to be loaded from the
-// state in the background. Errors: kCorruption, kIo.
+// state in the background. `schema` is that of the record. Errors: kCorruption, kIo.
 [[nodiscard]] Result<std::shared_ptr<Shard>> open_shard(KeyValueStore& kv, FileSystem& fs,
                                                         ViewStore& views, EpochDomain& epochs,
-                                                        const CollectionRecord& record, ShardId id);
+                                                        const CollectionRecord& record,
+                                                        std::shared_ptr<const Schema> schema,
+                                                        ShardId id);
 
 }  // namespace quipu::engine

@@ -84,7 +84,9 @@ class FilterWrite {
     engine::PointsWrite write;
     write.shard = shard;
     write.operation.time_us = state_.clock->now_us();
-    if (!params_.idempotency_key.empty()) write.operation.idempotency = identity(shard_index, part);
+    if (!params_.idempotency_key.empty()) {
+      write.operation.idempotency = identity(*reading.collection, shard_index, part);
+    }
     write.operation.body = std::move(part);
     QUIPU_TRY_OK(storage::validate_operation(write.operation));
     storage::encode_operation(write.operation, write.encoded);
@@ -105,11 +107,12 @@ class FilterWrite {
   }
 
   // What identifies the request is what was asked, not which points were found for it.
-  [[nodiscard]] storage::OpIdempotency identity(std::size_t shard_index, Op part) const {
+  [[nodiscard]] storage::OpIdempotency identity(const Collection& collection,
+                                                std::size_t shard_index, Op part) const {
     std::string scope;
     ByteWriter out(scope);
     out.sized(tenant_);
-    out.sized(name_);
+    out.sized(collection.record.name);  // an alias is no other request
     out.sized("by_filter");
     out.sized(params_.idempotency_key);
     out.varint(shard_index);
@@ -152,7 +155,8 @@ Result<FilterWriteResult> Engine::patch_by_filter(std::string_view tenant,
             state_->catalogue.find(tenant, collection));
   storage::PatchByFilterOp op;
   QUIPU_TRY_OK(engine::canonical_change(*found, request.patch, "patch", op.patch));
-  return FilterWrite<storage::PatchByFilterOp>(*state_, tenant, collection, request.filter,
+  // By its own name: the patch was made for this one, wherever an alias points by now.
+  return FilterWrite<storage::PatchByFilterOp>(*state_, tenant, found->record.name, request.filter,
                                                request.params)
       .run(op);
 }

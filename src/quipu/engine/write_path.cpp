@@ -448,7 +448,7 @@ class WritePlan {
     std::string scope;
     ByteWriter out(scope);
     out.sized(tenant_);
-    out.sized(name_);
+    out.sized(collection_->record.name);  // an alias is no other request
     out.sized(Kind::kRoute);
     out.sized(request_.params.idempotency_key);
     out.varint(shard_index);

@@ -216,6 +216,11 @@ Result<ServerConfig> load_config(const std::string& path, const Environment& env
   QUIPU_TRY_OK(read_environment(environment, config));
   QUIPU_TRY_OK(read_overrides(overrides, config));
   QUIPU_TRY_OK(check_address(config.http));
+  // Any free one beside any free one, so that two servers on free ports never meet.
+  const bool next_is_known = config.http.port != 0 && config.http.port != UINT16_MAX;
+  if (config.sources["server.grpc_port"] == "default") {
+    config.grpc_port = next_is_known ? static_cast<std::uint16_t>(config.http.port + 1) : 0;
+  }
   return config;
 }
 

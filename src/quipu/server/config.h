@@ -20,6 +20,9 @@ namespace quipu::server {
 
 struct ServerConfig {
   HttpOptions http;  // its port is 7333 unless configured
+  // gRPC: at the same address, with the same limits.
+  bool grpc = true;
+  std::uint16_t grpc_port = 0;  // 0: any free one; after load_config() the one after http.port
   std::uint64_t request_timeout_ms = 30'000;
   std::uint64_t shutdown_timeout_ms = 10'000;
   std::size_t compute_threads = 0;  // 0 here only before load_config()

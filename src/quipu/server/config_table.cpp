@@ -113,6 +113,12 @@ void add_server_keys(std::vector<ConfigKey>& keys) {
                       "The address to listen on: an IP address, or localhost."));
   keys.push_back(
       number("server.port", QUIPU_PLACE(http.port), 0, 65'535, "The port; 0 takes any free one."));
+  keys.push_back(flag("server.grpc", QUIPU_PLACE(grpc), "Whether to serve gRPC too."));
+  keys.push_back(
+      with_default(number("server.grpc_port", QUIPU_PLACE(grpc_port), 0, 65'535,
+                          "The port of gRPC, at the same address; 0 takes any free one. Qdrant's "
+                          "clients expect 6334 unless told another."),
+                   "the port after `server.port`: 7334; any free one where that is any"));
   keys.push_back(flag("server.insecure", QUIPU_PLACE(http.insecure),
                       "Allow an address that other machines reach, although nothing asks who "
                       "calls yet."));
@@ -128,7 +134,8 @@ void add_server_keys(std::vector<ConfigKey>& keys) {
   keys.push_back(number("server.waiting_threads", QUIPU_PLACE(waiting_threads), 1, 256,
                         "Threads for requests that wait for the disk or the embedder."));
   keys.push_back(number("server.connections_max", QUIPU_PLACE(http.connections_max), 1, 1'000'000,
-                        "Open connections; more are answered with 503."));
+                        "Open connections; more are answered with 503. Also the calls of gRPC "
+                        "at once."));
   keys.push_back(number("server.header_bytes_max", QUIPU_PLACE(http.header_bytes_max), kKiB, kMiB,
                         "Size of a request's head."));
   keys.push_back(number("server.body_bytes_max", QUIPU_PLACE(http.body_bytes_max), kKiB,
@@ -176,6 +183,14 @@ void add_engine_keys(std::vector<ConfigKey>& keys) {
                         kTiB, "Cache of what is read from disk."));
   keys.push_back(number("engine.embedding_cache_bytes", QUIPU_PLACE(engine.embedding_cache_bytes),
                         0, kTiB, "Cache of texts' vectors."));
+  keys.push_back(number("engine.query_cache_entries", QUIPU_PLACE(engine.query_cache_entries), 0,
+                        1'000'000, "Answers of searches that are kept; 0: none."));
+  keys.push_back(number("engine.query_cache_bytes", QUIPU_PLACE(engine.query_cache_bytes), kMiB,
+                        kTiB, "Their size together."));
+  keys.push_back(number("engine.query_cache_age_s", QUIPU_PLACE(engine.query_cache_age_s), 1,
+                        86'400, "How long an answer is given again; a write ends it at once."));
+  keys.push_back(number("engine.query_cache_warm", QUIPU_PLACE(engine.query_cache_warm), 0, 10'000,
+                        "Most asked queries that are asked again after a restart."));
   keys.push_back(number("engine.memory_bytes_max", QUIPU_PLACE(engine.memory_bytes_max), 0, kTiB,
                         "Resident memory beyond which caches shrink and writes are refused; 0: "
                         "80 % of the machine."));

@@ -53,6 +53,21 @@ TEST_F(ConfigTest, Defaults) {
   EXPECT_EQ(config.sources.find("server.port")->second, "default");
 }
 
+TEST_F(ConfigTest, ThePortOfGrpcFollows) {
+  const auto port = [this](const Overrides& overrides) {
+    const auto loaded = load_config("", environment_, overrides);
+    EXPECT_TRUE(loaded.ok());
+    return loaded.value().grpc_port;
+  };
+  EXPECT_EQ(port({}), 7334);
+  EXPECT_EQ(port({{"server.port", "8000"}}), 8001);
+  EXPECT_EQ(port({{"server.port", "0"}}), 0);
+  EXPECT_EQ(port({{"server.port", "65535"}}), 0);
+  EXPECT_EQ(port({{"server.port", "0"}, {"server.grpc_port", "6334"}}), 6334);
+  environment_["QUIPU_SERVER_GRPC_PORT"] = "6335";
+  EXPECT_EQ(port({}), 6335);
+}
+
 TEST_F(ConfigTest, LaterSourcesWin) {
   const std::string path =
       file("[server]\nport = 1\nhost = \"127.0.0.2\"\n[log]\nlevel=\"debug\"\n");
@@ -159,7 +174,7 @@ TEST_F(ConfigTest, ReloadTakesOnlyWhatMayChange) {
       load_config("", environment_, {{"log.level", "debug"}, {"server.port", "1"}}).value();
   std::vector<std::string> need_restart;
   EXPECT_EQ(take_reloadable(running, fresh, need_restart), std::vector<std::string>{"log.level"});
-  EXPECT_EQ(need_restart, std::vector<std::string>{"server.port"});
+  EXPECT_EQ(need_restart, (std::vector<std::string>{"server.port", "server.grpc_port"}));
   EXPECT_EQ(running.log_level, LogLevel::kDebug);
   EXPECT_EQ(running.http.port, 7333);
 }

@@ -5,14 +5,17 @@
 #include <sys/resource.h>
 
 #include <atomic>
+#include <future>
 #include <optional>
 #include <utility>
 
+#include "quipu/api/grpc/grpc_server.h"
 #include "quipu/api/service.h"
 #include "quipu/base/clock.h"
 #include "quipu/base/log.h"
 #include "quipu/base/thread_annotations.h"
 #include "quipu/base/thread_pool.h"
+#include "quipu/server/http/host_check.h"
 #include "quipu/server/http/http_server.h"
 #include "quipu/telemetry/prometheus_registry.h"
 
@@ -36,6 +39,26 @@ std::string joined(const std::vector<std::string>& names) {
   return out;
 }
 
+// "127.0.0.1:7333", "[::1]:7333".
+std::string address(const std::string& host, std::uint16_t port) {
+  const bool v6 = host.find(':') != std::string::npos;
+  return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+api::GrpcOptions grpc_options(const ServerConfig& config) {
+  return {.host = config.http.host,
+          .port = config.grpc_port,
+          .message_bytes_max = config.http.body_bytes_max,
+          .metadata_bytes_max = config.http.header_bytes_max,
+          .calls_max = config.http.connections_max,
+          .buffered_bytes_max = config.http.buffered_bytes_max,
+          .idle_timeout = config.http.idle_timeout,
+          .authority_allowed =
+              [check = HostCheck(config.http.allowed_hosts)](std::string_view authority) {
+                return check.host_allowed(authority);
+              }};
+}
+
 }  // namespace
 
 struct Server::State {
@@ -53,7 +76,9 @@ struct Server::State {
   ThreadPool compute;
   std::unique_ptr<api::Service> service;
   std::unique_ptr<HttpServer> http;
+  std::unique_ptr<api::GrpcServer> grpc;
   std::string url;
+  std::string grpc_address;
   std::chrono::milliseconds shutdown_timeout{0};
   bool stopped = false;
 
@@ -100,9 +125,11 @@ Result<std::unique_ptr<Server>> Server::start(ServerConfig config, embed::Embedd
                   service->handle(std::move(request), std::move(done));
                 },
                 state->metrics));
-  const bool v6 = used.http.host.find(':') != std::string::npos;
-  state->url = "http://" + (v6 ? "[" + used.http.host + "]" : used.http.host) + ":" +
-               std::to_string(state->http->port());
+  state->url = "http://" + address(used.http.host, state->http->port());
+  if (used.grpc) {
+    QUIPU_TRY(state->grpc, api::GrpcServer::start(grpc_options(used), *service, state->metrics));
+    state->grpc_address = address(used.http.host, state->grpc->port());
+  }
   return std::unique_ptr<Server>(new Server(std::move(state)));
 }
 
@@ -114,8 +141,12 @@ Server::~Server() {
 }
 
 std::uint16_t Server::port() const noexcept { return state_->http->port(); }
+std::uint16_t Server::grpc_port() const noexcept {
+  return state_->grpc == nullptr ? 0 : state_->grpc->port();
+}
 Engine& Server::engine() noexcept { return *state_->engine; }
 std::string Server::url() const { return state_->url; }
+std::string Server::grpc_address() const { return state_->grpc_address; }
 
 void Server::reload(const ServerConfig& fresh) {
   std::vector<std::string> need_restart;
@@ -133,7 +164,16 @@ Status Server::stop() {
   if (state_->stopped) return ok_status();
   state_->stopped = true;
   const auto begun = std::chrono::steady_clock::now();
-  if (!state_->http->stop(state_->shutdown_timeout)) {
+  // Both at once: each takes no new requests from the first moment on.
+  std::future<bool> grpc_finished;
+  if (state_->grpc != nullptr) {
+    grpc_finished = std::async(std::launch::async, [state = state_.get()] {
+      return state->grpc->stop(state->shutdown_timeout);
+    });
+  }
+  bool finished = state_->http->stop(state_->shutdown_timeout);
+  if (grpc_finished.valid()) finished = grpc_finished.get() && finished;
+  if (!finished) {
     log_warning("requests were cut off",
                 {{"after_ms", std::to_string(state_->shutdown_timeout.count())}});
   }
@@ -160,6 +200,7 @@ Status run_server(ServerConfig config, const std::function<Result<ServerConfig>(
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
       std::chrono::steady_clock::now() - begun);
   log_info("ready", {{"url", server->url()},
+                     {"grpc", server->grpc_address()},
                      {"data", data_dir},
                      {"version", QUIPU_VERSION},
                      {"ms", std::to_string(took.count())}});

@@ -16,16 +16,21 @@ namespace quipu::server {
 class Server {
  public:
   // Opens the engine, then listens: whoever can connect is served. `embedder` null: the engine's
-  // own. Errors: those of Engine::open() and HttpServer::start().
+  // own. Errors: those of Engine::open(), HttpServer::start() and
+  // GrpcServer::start().
   [[nodiscard]] static Result<std::unique_ptr<Server>> start(ServerConfig config,
                                                              embed::Embedder* embedder = nullptr);
   // stop(), if it was not called.
   ~Server();
 
   [[nodiscard]] std::uint16_t port() const noexcept;
+  // Of gRPC; 0 when that is off.
+  [[nodiscard]] std::uint16_t grpc_port() const noexcept;
   [[nodiscard]] Engine& engine() noexcept;
   // "http://127.0.0.1:7333".
   [[nodiscard]] std::string url() const;
+  // "127.0.0.1:7334"; "" when gRPC is off.
+  [[nodiscard]] std::string grpc_address() const;
 
   // Takes over the keys that may change while it runs; says in the log what did.
   void reload(const ServerConfig& fresh);

@@ -95,6 +95,43 @@ TEST_F(ServerTest, ServesItsOwnDescription) {
   EXPECT_EQ(status_of(exchange("OPTIONS /health HTTP/1.1\r\nHost: localhost\r\n\r\n")), 204);
 }
 
+TEST_F(ServerTest, ServesGrpcUnlessTold) {
+  start();
+  const std::uint16_t port = server_->grpc_port();
+  EXPECT_EQ(server_->grpc_address(), "127.0.0.1:" + std::to_string(port));
+  EXPECT_NE(port, server_->port());
+  {
+    // HTTP/2's preface and an empty SETTINGS frame; the answer is a SETTINGS frame (type 4).
+    RawClient client(port);
+    ASSERT_TRUE(client.send(std::string("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") +
+                            std::string("\0\0\0\4\0\0\0\0\0", 9)));
+    client.finish_sending();
+    const std::string answer = client.read_all();
+    ASSERT_GE(answer.size(), 9U);
+    EXPECT_EQ(answer[3], 4);
+  }
+  EXPECT_TRUE(server_->stop().ok());
+  EXPECT_FALSE(RawClient(port).connected());
+  server_.reset();
+  ServerConfig without = config();
+  without.grpc = false;
+  auto started = Server::start(without, &embedder_);
+  ASSERT_TRUE(started.ok()) << started.error().message;
+  EXPECT_EQ(started.value()->grpc_port(), 0);
+  EXPECT_EQ(started.value()->grpc_address(), "");
+}
+
+TEST_F(ServerTest, APortOfGrpcThatIsTakenStopsTheStart) {
+  start();
+  ServerConfig second = config();
+  second.engine.data_dir = (folder_ / "second").string();
+  second.grpc_port = server_->port();
+  const auto started = Server::start(second, &embedder_);
+  ASSERT_FALSE(started.ok());
+  EXPECT_EQ(started.error().reason, "address_in_use");
+  EXPECT_THAT(started.error().message, HasSubstr(std::to_string(server_->port())));
+}
+
 TEST_F(ServerTest, OneProcessOwnsAFolder) {
   start();
   const auto second = Server::start(config(), &embedder_);

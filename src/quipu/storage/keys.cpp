@@ -14,6 +14,7 @@ constexpr char kDedupByKey = 'k';
 constexpr char kDedupByTime = 't';
 constexpr char kApplied = 'a';
 constexpr std::string_view kCatalogue = "c/";
+constexpr std::string_view kAlias = "l/";
 constexpr std::string_view kCounter = "n/";
 constexpr ShardId kSystemShard{0};
 
@@ -243,34 +244,58 @@ std::string counter_key(ShardId shard, std::string_view name) {
   return key;
 }
 
+namespace {
+
+std::string named_prefix(std::string_view kind, std::string_view tenant) {
+  QUIPU_ASSERT(tenant.find('\0') == std::string_view::npos);
+  std::string prefix = begin_key(kSystemShard);
+  prefix.append(kind).append(tenant).push_back('\0');
+  return prefix;
+}
+
+KeyRange named_range(std::string_view kind) {
+  std::string begin = begin_key(kSystemShard);
+  begin.append(kind);
+  std::string end = after_prefix(begin);
+  return {std::move(begin), std::move(end)};
+}
+
+Result<CatalogueKey> decode_named(const KeyRange& range, std::string_view what,
+                                  std::string_view key) {
+  const std::string& prefix = range.begin;
+  const std::size_t separator =
+      key.starts_with(prefix) ? key.find('\0', prefix.size()) : std::string_view::npos;
+  if (separator == std::string_view::npos) return damaged_key(what, key);
+  return CatalogueKey{.tenant = std::string(key.substr(prefix.size(), separator - prefix.size())),
+                      .name = std::string(key.substr(separator + 1))};
+}
+
+}  // namespace
+
 std::string catalogue_key(std::string_view tenant, std::string_view name) {
-  std::string key = catalogue_range(tenant).begin;
-  key.append(name);
-  return key;
+  return named_prefix(kCatalogue, tenant).append(name);
 }
 
 KeyRange catalogue_range(std::string_view tenant) {
-  QUIPU_ASSERT(tenant.find('\0') == std::string_view::npos);
-  std::string begin = begin_key(kSystemShard);
-  begin.append(kCatalogue).append(tenant).push_back('\0');
+  std::string begin = named_prefix(kCatalogue, tenant);
   std::string end = after_prefix(begin);
   return {std::move(begin), std::move(end)};
 }
 
-KeyRange catalogue_range() {
-  std::string begin = begin_key(kSystemShard);
-  begin.append(kCatalogue);
-  std::string end = after_prefix(begin);
-  return {std::move(begin), std::move(end)};
-}
+KeyRange catalogue_range() { return named_range(kCatalogue); }
 
 Result<CatalogueKey> decode_catalogue_key(std::string_view key) {
-  const std::string prefix = catalogue_range().begin;
-  const std::size_t separator =
-      key.starts_with(prefix) ? key.find('\0', prefix.size()) : std::string_view::npos;
-  if (separator == std::string_view::npos) return damaged_key("collection's key", key);
-  return CatalogueKey{.tenant = std::string(key.substr(prefix.size(), separator - prefix.size())),
-                      .name = std::string(key.substr(separator + 1))};
+  return decode_named(catalogue_range(), "collection's key", key);
+}
+
+std::string alias_key(std::string_view tenant, std::string_view alias) {
+  return named_prefix(kAlias, tenant).append(alias);
+}
+
+KeyRange alias_range() { return named_range(kAlias); }
+
+Result<CatalogueKey> decode_alias_key(std::string_view key) {
+  return decode_named(alias_range(), "alias's key", key);
 }
 
 std::string view_key(ShardId shard, std::string_view view, Seq covered) {

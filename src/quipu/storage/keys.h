@@ -10,7 +10,8 @@
 //   vectors            u16 vector index, point id
 //   log                u64 log number
 //   dedup              'k' digest   |   't' i64 time, digest
-//   meta               'a' (applied number)   |   "c/" tenant 0 name   |   "n/" name of a counter
+//   meta               'a' (applied number)   |   "c/" tenant 0 name   |   "l/" tenant 0 alias   |
+//                      "n/" name of a counter
 //   views              name 0 u64 covered log number
 //
 // A point id is u8 kind (0 number, 1 UUID), then 8 or 16 bytes.
@@ -110,6 +111,11 @@ struct CatalogueKey {
   friend bool operator==(const CatalogueKey&, const CatalogueKey&) = default;
 };
 [[nodiscard]] Result<CatalogueKey> decode_catalogue_key(std::string_view key);
+
+// An alias's record in the system shard; as the collections' in everything.
+[[nodiscard]] std::string alias_key(std::string_view tenant, std::string_view alias);
+[[nodiscard]] KeyRange alias_range();  // all aliases of all tenants
+[[nodiscard]] Result<CatalogueKey> decode_alias_key(std::string_view key);
 
 // Family views: the checkpoints of a view, oldest first. `view`: not empty, no byte 0.
 [[nodiscard]] std::string view_key(ShardId shard, std::string_view view, Seq covered);

@@ -162,11 +162,20 @@ TEST(Keys, RangesHoldExactlyTheirKeys) {
 TEST(Keys, MetaKeysDoNotMeet) {
   const ShardId system(0);
   const KeyRange catalogue = catalogue_range();
+  const KeyRange aliases = alias_range();
   for (const std::string& key : {applied_key(system), counter_key(system, "shards"),
                                  point_key(system, PointId::number(1))}) {
     EXPECT_FALSE(catalogue.begin <= key && key < catalogue.end);
+    EXPECT_FALSE(aliases.begin <= key && key < aliases.end);
     EXPECT_FALSE(decode_catalogue_key(key).ok());
+    EXPECT_FALSE(decode_alias_key(key).ok());
   }
+  const std::string alias = alias_key("acme", "notes");
+  EXPECT_FALSE(catalogue.begin <= alias && alias < catalogue.end);
+  EXPECT_TRUE(aliases.begin <= alias && alias < aliases.end);
+  EXPECT_FALSE(decode_catalogue_key(alias).ok());
+  EXPECT_FALSE(decode_alias_key(catalogue_key("acme", "notes")).ok());
+  EXPECT_EQ(decode_alias_key(alias).value(), (CatalogueKey{.tenant = "acme", .name = "notes"}));
   EXPECT_NE(applied_key(system), applied_key(ShardId(1)));
   EXPECT_EQ(decode_shard(applied_key(ShardId(7))).value(), ShardId(7));
   EXPECT_FALSE(decode_shard("abc").ok());

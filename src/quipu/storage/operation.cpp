@@ -40,6 +40,7 @@ constexpr std::size_t kDeletePointBytesMin = 10;
 constexpr std::size_t kUpsertPointBytesMin = 12;
 constexpr std::size_t kPatchPointBytesMin = 13;
 constexpr std::size_t kIdBytesMin = 9;
+constexpr std::size_t kAliasChangeBytesMin = 2;
 
 // Counts what a ByteWriter would write.
 class ByteCounter {
@@ -75,7 +76,12 @@ bool has_more(const PatchPoint& point) {
   return point.delete_vectors != 0 || !point.set_key.empty() || !point.delete_paths.empty();
 }
 
+bool names_target(AliasChange::Kind kind) {
+  return kind == AliasChange::Kind::kPut || kind == AliasChange::Kind::kRename;
+}
+
 std::uint16_t version_of(const OpBody& body) {
+  if (std::holds_alternative<UpdateAliasesOp>(body)) return 3;
   const bool second = std::visit(
       [](const auto& op) {
         using Op = std::decay_t<decltype(op)>;
@@ -181,6 +187,17 @@ void put(Sink& sink, const DeletePoint& point, std::uint16_t /*version*/) {
 }
 
 template <typename Sink>
+void put(Sink& sink, const UpdateAliasesOp& op) {
+  sink.sized(op.tenant);
+  sink.varint(op.changes.size());
+  for (const AliasChange& change : op.changes) {
+    sink.u8(static_cast<std::uint8_t>(change.kind));
+    sink.sized(change.alias);
+    if (names_target(change.kind)) sink.sized(change.target);
+  }
+}
+
+template <typename Sink>
 void put_body(Sink& sink, const OpBody& body, std::uint16_t version) {
   std::visit(
       [&sink, version](const auto& op) {
@@ -193,6 +210,8 @@ void put_body(Sink& sink, const OpBody& body, std::uint16_t version) {
           sink.varint(op.candidates.size());
           for (const PointId& id : op.candidates) put(sink, id);
           if constexpr (requires { op.patch; }) put(sink, op.patch, version);
+        } else if constexpr (std::is_same_v<Op, UpdateAliasesOp>) {
+          put(sink, op);
         } else {
           sink.sized(op.tenant);
           sink.sized(op.name);
@@ -328,6 +347,18 @@ void check_candidates(Complaint& complaint, const Op& op) {
   }
 }
 
+void check(Complaint& complaint, const UpdateAliasesOp& op) {
+  complaint.within("a tenant name's size", op.tenant.size(), limits::kNameBytesMax);
+  complaint.within("the count of alias changes", op.changes.size(), limits::kAliasChangesMax);
+  for (const AliasChange& change : op.changes) {
+    complaint.within("an alias's size", change.alias.size(), limits::kNameBytesMax);
+    complaint.within("the size of an alias's target", change.target.size(), limits::kNameBytesMax);
+    if (!names_target(change.kind) && !change.target.empty()) {
+      complaint.say("the deletion of an alias has a target");
+    }
+  }
+}
+
 void check(Complaint& complaint, const OpBody& body) {
   std::visit(
       [&complaint](const auto& op) {
@@ -337,6 +368,8 @@ void check(Complaint& complaint, const OpBody& body) {
           for (const auto& point : op.points) check(complaint, point);
         } else if constexpr (requires { op.candidates; }) {
           check_candidates(complaint, op);
+        } else if constexpr (std::is_same_v<Op, UpdateAliasesOp>) {
+          check(complaint, op);
         } else {
           complaint.within("a tenant name's size", op.tenant.size(), limits::kNameBytesMax);
           complaint.within("a collection name's size", op.name.size(), limits::kNameBytesMax);
@@ -506,8 +539,30 @@ class BodyReader {
     return op;
   }
 
+  UpdateAliasesOp aliases() {
+    UpdateAliasesOp op;
+    op.tenant = sized("a tenant name's size", limits::kNameBytesMax);
+    const std::size_t size =
+        count("the count of alias changes", limits::kAliasChangesMax, kAliasChangeBytesMin);
+    op.changes.reserve(size);
+    for (std::size_t i = 0; i < size && ok(); ++i) {
+      AliasChange& change = op.changes.emplace_back();
+      const std::uint8_t kind = reader_.u8();
+      if (kind > static_cast<std::uint8_t>(AliasChange::Kind::kDeleteIfThere)) {
+        complaint_.say("a change of an alias has unknown kind " + std::to_string(kind));
+        break;
+      }
+      change.kind = static_cast<AliasChange::Kind>(kind);
+      change.alias = sized("an alias's size", limits::kNameBytesMax);
+      if (names_target(change.kind)) {
+        change.target = sized("the size of an alias's target", limits::kNameBytesMax);
+      }
+    }
+    return op;
+  }
+
   OpBody body(std::uint8_t type) {
-    if (version_ < 2 && type > 5) {
+    if ((version_ < 2 && type > 5) || (version_ < 3 && type > 7)) {
       complaint_.say("its type " + std::to_string(type) + " is unknown to its version");
       return {};
     }
@@ -520,6 +575,7 @@ class BodyReader {
       case 5: return collection<DropCollectionOp>();
       case 6: return by_filter<DeleteByFilterOp>();
       case 7: return by_filter<PatchByFilterOp>();
+      case 8: return aliases();
       default: complaint_.say("its type " + std::to_string(type) + " is unknown"); return {};
     }
   }

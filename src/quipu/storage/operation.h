@@ -121,9 +121,29 @@ struct PatchByFilterOp {
   friend bool operator==(const PatchByFilterOp&, const PatchByFilterOp&) = default;
 };
 
+// System shard only, from version 3 on. Changes of other names of a tenant's collections, judged
+// one after the other and applied all or none.
+struct AliasChange {
+  enum class Kind : std::uint8_t {  // On disk: append only.
+    kPut,     // `alias` names the collection `target` from now on, whatever it named before
+    kDelete,  // refused when `alias` is not there
+    kRename,  // `target` names what `alias` did; what `target` named before is forgotten
+    kDeleteIfThere,
+  };
+  Kind kind = Kind::kPut;
+  std::string alias;
+  std::string target;  // empty for those that delete
+  friend bool operator==(const AliasChange&, const AliasChange&) = default;
+};
+struct UpdateAliasesOp {
+  std::string tenant;
+  std::vector<AliasChange> changes;  // 1..limits::kAliasChangesMax
+  friend bool operator==(const UpdateAliasesOp&, const UpdateAliasesOp&) = default;
+};
+
 // The body's position in this variant is its type byte on disk: append only.
 using OpBody = std::variant<UpsertOp, PatchOp, DeleteOp, CreateCollectionOp, UpdateCollectionOp,
-                            DropCollectionOp, DeleteByFilterOp, PatchByFilterOp>;
+                            DropCollectionOp, DeleteByFilterOp, PatchByFilterOp, UpdateAliasesOp>;
 
 // key: digest of (tenant, route, client's key, part); request: digest of what was asked.
 struct OpIdempotency {
@@ -140,7 +160,7 @@ struct Operation {
 };
 
 inline constexpr std::uint32_t kOperationMagic = 0x504f5051;  // "QPOP"
-inline constexpr std::uint16_t kOperationVersion = 2;         // the newest that is read
+inline constexpr std::uint16_t kOperationVersion = 3;         // the newest that is read
 
 // Keys that one PatchPoint may delete from its payload.
 inline constexpr std::size_t kDeletePayloadKeysMax = 1'024;

@@ -82,8 +82,22 @@ std::vector<PointId> random_candidates(Rng& rng) {
   return {ids.begin(), ids.end()};
 }
 
+UpdateAliasesOp random_aliases(Rng& rng) {
+  UpdateAliasesOp op{random_text(rng).substr(0, 255), {}};
+  op.changes.resize(rng.below(6));
+  for (AliasChange& change : op.changes) {
+    change.kind = static_cast<AliasChange::Kind>(rng.below(4));
+    change.alias = random_text(rng).substr(0, 255);
+    const bool target =
+        change.kind == AliasChange::Kind::kPut || change.kind == AliasChange::Kind::kRename;
+    if (target) change.target = random_text(rng).substr(0, 255);
+  }
+  return op;
+}
+
 OpBody random_body(Rng& rng) {
-  switch (rng.below(8)) {
+  switch (rng.below(9)) {
+    case 8: return random_aliases(rng);
     case 0: {
       UpsertOp op;
       op.points.resize(rng.below(5));
@@ -334,8 +348,8 @@ TEST(Operation, VectorsAreCheckedAtTheirLimits) {
 
 TEST(Operation, TheVersionAndMagicAreNamed) {
   std::string bytes = encode_operation({.time_us = 1, .idempotency = {}, .body = DeleteOp{}});
-  bytes[4] = 3;
-  EXPECT_NE(decode_operation(bytes).error().message.find("version is 3"), std::string::npos);
+  bytes[4] = static_cast<char>(kOperationVersion + 1);
+  EXPECT_NE(decode_operation(bytes).error().message.find("version is 4"), std::string::npos);
   bytes[0] = 'X';
   EXPECT_NE(decode_operation(bytes).error().message.find("magic"), std::string::npos);
 }
@@ -478,6 +492,45 @@ std::vector<Operation> golden_operations_2() {
   return all;
 }
 
+// What version 3 added.
+std::vector<Operation> golden_operations_3() {
+  using Kind = AliasChange::Kind;
+  std::vector<Operation> all;
+  all.push_back({12, std::nullopt,
+                 UpdateAliasesOp{"default",
+                                 {{Kind::kPut, "live", "notes-2"},
+                                  {Kind::kDelete, "old", ""},
+                                  {Kind::kRename, "next", "live"},
+                                  {Kind::kDeleteIfThere, "maybe", ""}}}});
+  all.push_back({13, OpIdempotency{.key = {1, 2}, .request = {3, 4}},
+                 UpdateAliasesOp{"acme", {{Kind::kPut, "a", "b"}}}});
+  return all;
+}
+
+TEST(Operation, ChangesOfAliasesAreChecked) {
+  const auto refusal = [](const UpdateAliasesOp& op) {
+    const Operation operation{.time_us = 1, .idempotency = {}, .body = op};
+    const Status checked = validate_operation(operation);
+    return checked.ok() ? std::string() : checked.error().message;
+  };
+  UpdateAliasesOp op{"t", {{AliasChange::Kind::kDelete, "a", ""}}};
+  EXPECT_EQ(refusal(op), "");
+  op.changes[0].target = "b";
+  EXPECT_NE(refusal(op).find("deletion of an alias has a target"), std::string::npos);
+  op.changes[0] = {AliasChange::Kind::kPut, std::string(256, 'a'), "b"};
+  EXPECT_NE(refusal(op).find("alias's size is 256"), std::string::npos);
+  op.changes[0] = {AliasChange::Kind::kPut, "a", std::string(256, 'b')};
+  EXPECT_NE(refusal(op).find("target is 256"), std::string::npos);
+  op.changes.assign(limits::kAliasChangesMax, {AliasChange::Kind::kPut, "a", "b"});
+  EXPECT_EQ(refusal(op), "");
+  op.changes.emplace_back();
+  EXPECT_NE(refusal(op).find("count of alias changes is 10001"), std::string::npos);
+  op = {std::string(256, 't'), {}};
+  EXPECT_NE(refusal(op).find("tenant name's size is 256"), std::string::npos);
+  Raw early(8);
+  EXPECT_NE(early.verdict().find("type 8 is unknown to its version"), std::string::npos);
+}
+
 // Run once with QUIPU_WRITE_GOLDEN=1 when a new version is made; never to make this test pass.
 void expect_golden(const std::string& name, const std::vector<Operation>& operations) {
   const std::string path = std::string(QUIPU_SOURCE_DIR) + "/tests/golden/" + name;
@@ -507,6 +560,9 @@ TEST(Operation, TheGoldenFileOfVersion1StillReads) {
 }
 TEST(Operation, TheGoldenFileOfVersion2StillReads) {
   expect_golden("operation_v2.bin", golden_operations_2());
+}
+TEST(Operation, TheGoldenFileOfVersion3StillReads) {
+  expect_golden("operation_v3.bin", golden_operations_3());
 }
 
 TEST(Operation, AVersionAboveWhatIsNeededIsRefused) {

@@ -2,6 +2,8 @@
 import math
 
 TOLERANCE = 1e-4
+# Whether no payload and an empty one are the same, as messages of gRPC cannot tell them apart.
+EMPTY_IS_NONE = False
 
 
 class Difference(AssertionError):
@@ -23,6 +25,10 @@ def plain(value):
     return value
 
 
+def same_payload(ours, theirs):
+    return (ours or {}) == (theirs or {}) if EMPTY_IS_NONE else ours == theirs
+
+
 def same_vectors(ours, theirs):
     """Numbers of vectors, of any kind and nesting, within the tolerance."""
     ours, theirs = plain(ours), plain(theirs)
@@ -42,7 +48,7 @@ def check_records(ours, theirs):
     if [point.id for point in ours] != [point.id for point in theirs]:
         raise Difference(f"ids {[p.id for p in ours]} against {[p.id for p in theirs]}")
     for mine, other in zip(ours, theirs):
-        if mine.payload != other.payload:
+        if not same_payload(mine.payload, other.payload):
             raise Difference(f"payload of {mine.id}: {mine.payload} against {other.payload}")
         if not same_vectors(mine.vector, other.vector):
             raise Difference(f"vector of {mine.id}: {mine.vector} against {other.vector}")
@@ -63,7 +69,7 @@ def check_hits(ours, whole, limit, offset=0):
         same = by_id.get(mine.id)
         if same is None or not close(mine.score, same.score):
             raise Difference(f"{mine.id} has another score: {shown}")
-        if mine.payload != same.payload:
+        if not same_payload(mine.payload, same.payload):
             raise Difference(f"payload of {mine.id}: {mine.payload} against {same.payload}")
         if not same_vectors(mine.vector, same.vector):
             raise Difference(f"vector of {mine.id}: {mine.vector} against {same.vector}")

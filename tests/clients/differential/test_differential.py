@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Goal: over Qdrant's REST API, Quipu answers what Qdrant's client answers by itself.
+"""Goal: over Qdrant's REST API and over its gRPC, Quipu answers what Qdrant's client answers by itself.
 Method: random histories of writes and random queries, done by the server through the unmodified
 client and by the same client's local mode. Answers must be equal, scores within 1e-4, equal scores
 in any order; what one of them refuses the other must refuse. What differs by intent is listed in
 deviations.py, and is not generated.
 
-QUIPU_TEST_SEED repeats a run, QUIPU_DIFFERENTIAL_CASES is the number of collections (60).
+QUIPU_TEST_SEED repeats a run, QUIPU_DIFFERENTIAL_CASES is the number of collections (60); gRPC has a
+quarter of them.
 """
 import math
 import os
@@ -17,6 +18,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
+import grpc  # noqa: E402
 from qdrant_client import models  # noqa: E402
 from qdrant_client.http.exceptions import UnexpectedResponse  # noqa: E402
 
@@ -28,6 +30,9 @@ CASES = int(os.environ.get("QUIPU_DIFFERENTIAL_CASES", "60"))
 ONLY = os.environ.get("QUIPU_DIFFERENTIAL_ONLY")  # one case's number
 WRITES, QUERIES = 14, 30
 EVERYTHING = 10_000
+# The statuses of what is wrong in a request.
+MISTAKES = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND,
+            grpc.StatusCode.ALREADY_EXISTS, grpc.StatusCode.FAILED_PRECONDITION}
 
 
 class Refused:
@@ -63,6 +68,10 @@ class Pair:
             if error.status_code >= 500:
                 raise compare.Difference(f"a failure of the server: {error}") from error
             return Refused(error)
+        except grpc.RpcError as error:
+            if error.code() not in MISTAKES:
+                raise compare.Difference(f"a failure of the server: {error}") from error
+            return Refused(error)
         except (ValueError, KeyError, AssertionError, TypeError, IndexError) as error:
             if client is self.ours:
                 raise
@@ -71,12 +80,15 @@ class Pair:
 
 class DifferentialTest(unittest.TestCase):
     server = None
+    prefer_grpc = False
+    cases = CASES
 
     @classmethod
     def setUpClass(cls):
         print(f"QUIPU_TEST_SEED={SEED}", flush=True)
         cls.server = support.Server()
-        cls.ours = cls.server.client()
+        cls.ours = cls.server.client(cls.prefer_grpc)
+        compare.EMPTY_IS_NONE = cls.prefer_grpc
         cls.compared = 0
         cls.undecided = 0
 
@@ -91,7 +103,7 @@ class DifferentialTest(unittest.TestCase):
             self.assertTrue(deviation.what and deviation.source, deviation)
 
     def test_random_histories(self):
-        numbers = [int(ONLY)] if ONLY else range(CASES)
+        numbers = [int(ONLY)] if ONLY else range(self.cases)
         for number in numbers:
             with self.subTest(seed=SEED, case=number):
                 self.run_case(random.Random(f"{SEED}/{number}"))
@@ -276,6 +288,11 @@ class DifferentialTest(unittest.TestCase):
         known = {(point.id, point.order_value) for point in whole}
         if not {(point.id, point.order_value) for point in ours} <= known:
             raise compare.Difference(shown)
+
+
+class GrpcDifferentialTest(DifferentialTest):
+    prefer_grpc = True
+    cases = max(CASES // 4, 1)
 
 
 if __name__ == "__main__":

@@ -63,6 +63,8 @@ Answer remove(const CallPtr& call) {
   const auto info = engine.collection(call->tenant(), name_of(call));
   if (!info.ok() && info.error().code == ErrorCode::kNotFound) return std::string("false");
   if (!info.ok()) return info.error();
+  // An alias is no collection to be deleted.
+  if (info.value().name != name_of(call)) return std::string("false");
   const Status dropped = engine.drop_collection(call->tenant(), name_of(call));
   if (!dropped.ok() && dropped.error().code == ErrorCode::kNotFound) return std::string("false");
   if (!dropped.ok()) return dropped.error();

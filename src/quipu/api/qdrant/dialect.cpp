@@ -12,11 +12,6 @@ namespace {
 
 constexpr std::string_view kVectorNotFound = "vector_not_found";
 
-double seconds_since_start(const Call& call) {
-  const std::chrono::duration<double> took = call.core().clock.steady_now() - call.start();
-  return took.count();
-}
-
 // Where Qdrant's status for an error is not ours: what is wrong in a request is 400 there, be it
 // the JSON or what it says, a vector's name too, and a time that is over is 408.
 int qdrant_status(const Error& error) {
@@ -49,21 +44,27 @@ std::string message_of(const Call& call, const Error& error) {
 
 }  // namespace
 
+double seconds_since_start(const Call& call) {
+  const std::chrono::duration<double> took = call.core().clock.steady_now() - call.start();
+  return took.count();
+}
+
+std::string public_message(const Call& call, const Error& error) {
+  if (!http_status(error).internal) return message_of(call, error);
+  log_error("request failed", {{"request_id", call.request_id()},
+                               {"code", std::string(error.stable_reason())},
+                               {"error", error.message}});
+  return "Service internal error: the server's log has the details under request id " +
+         call.request_id();
+}
+
 const Dialect kDialect = {.error = error_response};
 
 Response error_response(const Call& call, const Error& error, const std::vector<FieldError>&) {
   const HttpStatus http = http_status(error);
   Response response;
   response.status = qdrant_status(error);
-  if (http.internal) {
-    log_error("request failed", {{"request_id", call.request_id()},
-                                 {"code", std::string(error.stable_reason())},
-                                 {"error", error.message}});
-  }
-  const std::string message =
-      http.internal ? "Service internal error: the server's log has the details under request id " +
-                          call.request_id()
-                    : message_of(call, error);
+  const std::string message = public_message(call, error);
   JsonWriter out(response.body);
   out.begin_object().key("status").begin_object();
   out.key("error").value(std::string_view(message)).end_object();

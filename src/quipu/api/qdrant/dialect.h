@@ -21,6 +21,11 @@ inline constexpr std::string_view kApiVersion = "1.20.0";
 [[nodiscard]] Response error_response(const Call& call, const Error& error,
                                       const std::vector<FieldError>& errors);
 
+// What people are told of an error, in Qdrant's words; what tells of our insides goes to the log.
+[[nodiscard]] std::string public_message(const Call& call, const Error& error);
+// Since the request came.
+[[nodiscard]] double seconds_since_start(const Call& call);
+
 // Answers {"result": ..., "status": "ok", "time": seconds}. `result` is a JSON text.
 void reply_result(const CallPtr& call, std::string_view result);
 

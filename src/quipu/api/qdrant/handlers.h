@@ -24,6 +24,11 @@ void collection_cluster(const CallPtr& call);
 void create_index(const CallPtr& call);
 void delete_index(const CallPtr& call);
 
+// aliases.cpp
+void update_aliases(const CallPtr& call);
+void list_aliases(const CallPtr& call);
+void list_collection_aliases(const CallPtr& call);
+
 // writes.cpp
 void upsert_points(const CallPtr& call);
 void delete_points(const CallPtr& call);

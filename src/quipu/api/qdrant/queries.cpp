@@ -12,6 +12,7 @@
 #include "quipu/api/qdrant/answer.h"
 #include "quipu/api/qdrant/dialect.h"
 #include "quipu/api/qdrant/handlers.h"
+#include "quipu/api/qdrant/ranked.h"
 #include "quipu/api/qdrant/request.h"
 #include "quipu/base/format.h"
 #include "quipu/base/limits.h"
@@ -28,49 +29,7 @@ using ReadGrouped = Result<query::GroupedRequest> (*)(JsonView, const query::Rea
 
 const std::string& name_of(const CallPtr& call) { return call->parameter(0); }
 
-// ---------------------------------------------------------------- which texts are embedded
-
-bool embeds(const VectorInput& input) { return std::holds_alternative<TextInput>(input); }
-
-bool embeds(const std::vector<VectorInput>& inputs) {
-  return std::ranges::any_of(inputs, [](const VectorInput& input) { return embeds(input); });
-}
-
-bool embeds(const std::vector<ContextPair>& pairs) {
-  return std::ranges::any_of(pairs, [](const ContextPair& pair) {
-    return embeds(pair.positive) || embeds(pair.negative);
-  });
-}
-
-bool embeds(const StageQuery& query) {
-  if (const auto* nearest = std::get_if<NearestQuery>(&query)) return embeds(nearest->input);
-  if (const auto* recommend = std::get_if<RecommendQuery>(&query)) {
-    return embeds(recommend->positive) || embeds(recommend->negative);
-  }
-  if (const auto* discover = std::get_if<DiscoverQuery>(&query)) {
-    return embeds(discover->target) || embeds(discover->context);
-  }
-  if (const auto* context = std::get_if<ContextQuery>(&query)) return embeds(context->context);
-  if (const auto* feedback = std::get_if<FeedbackQuery>(&query)) {
-    return embeds(feedback->target) ||
-           std::ranges::any_of(feedback->feedback,
-                               [](const Feedback& item) { return embeds(item.example); });
-  }
-  return false;
-}
-
-bool embeds(const QueryStage& stage) {
-  return (stage.query && embeds(*stage.query)) ||
-         std::ranges::any_of(stage.prefetch, [](const QueryStage& one) { return embeds(one); });
-}
-
 // ---------------------------------------------------------------- reading
-
-// One query of a request, ready to be asked.
-struct Ranked {
-  QueryRequest request;
-  Selection selection;
-};
 
 // Whether an answer has payloads where the request does not say: Qdrant's has none.
 constexpr bool kPayloadDefault = false;
@@ -141,13 +100,6 @@ Answer ask(const CallPtr& call, const std::vector<Ranked>& all, bool batch, Shap
   return json;
 }
 
-// Where to run: waiting for the embedder must not hold a thread that searches for others.
-template <typename Work>
-void run(const CallPtr& call, bool embedding, Work work) {
-  if (!embedding) return work(call);
-  call->run_on(call->core().waiting, std::move(work));
-}
-
 void answer_queries(const CallPtr& call, ReadRanked read, bool batch, Shape shape) {
   const auto all = std::make_shared<std::vector<Ranked>>();
   {
@@ -169,23 +121,12 @@ void answer_queries(const CallPtr& call, ReadRanked read, bool batch, Shape shap
   call->drop_body();
   const bool embedding =
       std::ranges::any_of(*all, [](const Ranked& one) { return embeds(one.request.root); });
-  run(call, embedding,
-      [all, batch, shape](const CallPtr& self) { reply(self, ask(self, *all, batch, shape)); });
+  run_query(call, embedding, [all, batch, shape](const CallPtr& self) {
+    reply(self, ask(self, *all, batch, shape));
+  });
 }
 
 // ---------------------------------------------------------------- groups
-
-// Points of another collection whose ids are the groups' values.
-struct Lookup {
-  std::string collection;
-  Selection selection;
-};
-
-struct Grouped {
-  GroupRequest request;
-  Selection selection;
-  std::optional<Lookup> lookup;
-};
 
 Result<Lookup> read_lookup(JsonView json, const Place& at) {
   constexpr std::array<std::string_view, 4> kMembers = {"collection", "with_payload",
@@ -225,57 +166,27 @@ Result<Grouped> read_grouped(JsonView body, ReadGrouped read, const Terms& terms
   return made;
 }
 
-// The point whose id the group's value is, if it can be one.
-std::optional<PointId> id_of_group(const HitGroup& group) {
-  if (const auto* number = std::get_if<std::int64_t>(&group.value)) {
-    if (*number < 0) return std::nullopt;
-    return PointId::number(static_cast<std::uint64_t>(*number));
-  }
-  const auto id = PointId::parse(std::get<std::string>(group.value));
-  if (!id.ok() || !id.value().is_uuid()) return std::nullopt;
-  return id.value();
-}
-
-Result<std::vector<Point>> looked_up(const CallPtr& call, const Grouped& grouped,
-                                     const GroupResult& result) {
-  std::vector<PointId> ids;
-  for (const HitGroup& group : result.groups) {
-    if (const auto id = id_of_group(group)) ids.push_back(*id);
-  }
-  if (ids.empty()) return std::vector<Point>();
-  return call->core().engine.get(call->tenant(), grouped.lookup->collection,
-                                 {.ids = std::move(ids),
-                                  .select = grouped.lookup->selection.select,
-                                  .params = grouped.request.params});
-}
-
-Answer ask_groups(const CallPtr& call, const Grouped& grouped) {
+Answer write_groups(const CallPtr& call, const Grouped& grouped) {
   Engine& engine = call->core().engine;
   QUIPU_TRY(const PointWriter writer,
             PointWriter::make(engine, call->tenant(), name_of(call), grouped.selection));
-  QUIPU_TRY(const GroupResult result,
-            engine.query_groups(call->tenant(), name_of(call), grouped.request));
-  std::vector<Point> records;
+  QUIPU_TRY(const FoundGroups found, find_groups(engine, call->tenant(), name_of(call), grouped));
   std::optional<PointWriter> record_writer;
   if (grouped.lookup) {
     QUIPU_TRY(PointWriter made,
               PointWriter::make(engine, call->tenant(), grouped.lookup->collection,
                                 grouped.lookup->selection));
     record_writer.emplace(std::move(made));
-    QUIPU_TRY(records, looked_up(call, grouped, result));
   }
   std::string json;
   JsonWriter out(json);
   out.begin_object().key("groups").begin_array();
-  for (const HitGroup& group : result.groups) {
+  for (const HitGroup& group : found.result.groups) {
     out.begin_object().key("hits").begin_array();
     for (const SearchHit& hit : group.hits) writer.hit(out, hit);
     out.end_array().key("id");
     std::visit([&out](const auto& value) { out.value(value); }, group.value);
-    const auto id = id_of_group(group);
-    const auto record =
-        std::ranges::find_if(records, [&id](const Point& point) { return id && point.id == *id; });
-    if (record != records.end()) {
+    if (const Point* const record = found.record_of(group)) {
       out.key("lookup");
       record_writer->record(out, *record);
     }
@@ -299,8 +210,8 @@ void answer_groups(const CallPtr& call, ReadGrouped read) {
     if (!status.ok()) return call->fail(status.error());
   }
   call->drop_body();
-  run(call, embeds(grouped->request.root),
-      [grouped](const CallPtr& self) { reply(self, ask_groups(self, *grouped)); });
+  run_query(call, embeds(grouped->request.root),
+            [grouped](const CallPtr& self) { reply(self, write_groups(self, *grouped)); });
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "quipu/api/qdrant/answer.h"
 #include "quipu/api/qdrant/dialect.h"
 #include "quipu/api/qdrant/handlers.h"
+#include "quipu/api/qdrant/pages.h"
 #include "quipu/api/qdrant/request.h"
 #include "quipu/base/format.h"
 #include "quipu/base/limits.h"
@@ -22,11 +23,6 @@ namespace {
 using Answer = Result<std::string>;
 using query::member;
 
-// A page has no limit of its own at Qdrant's clients, who ask for 100,000 points at times; what the
-// answer takes in memory has one.
-constexpr std::size_t kPagePointsMax = 1'000'000;
-constexpr std::size_t kAnswerBytesMax = 256U << 20;
-
 const std::string& name_of(const CallPtr& call) { return call->parameter(0); }
 
 ReadParams params_of(const Terms& terms) { return {.min_seq = "", .timeout = terms.timeout}; }
@@ -36,12 +32,6 @@ Status check_body(JsonView body, query::Names members) {
   QUIPU_TRY_OK(query::check_object(body, "an object", at));
   QUIPU_TRY_OK(query::check_members(body, members, at));
   return refuse_shard_key(body, at);
-}
-
-Status check_size(const std::string& json) {
-  if (json.size() <= kAnswerBytesMax) return ok_status();
-  return bad_request(
-      format("the answer has more than {} bytes; ask for fewer points", kAnswerBytesMax));
 }
 
 // ---------------------------------------------------------------- by id
@@ -92,36 +82,21 @@ Answer points_by_id(const CallPtr& call, JsonView body) {
   Engine& engine = call->core().engine;
   QUIPU_TRY(const PointWriter writer,
             PointWriter::make(engine, call->tenant(), name_of(call), selection));
-  // An empty list asks nothing of the engine, but whether the collection is there.
-  if (ids.empty()) QUIPU_TRY_OK(engine.collection(call->tenant(), name_of(call)));
   std::string json;
   JsonWriter out(json);
   out.begin_array();
-  for (std::size_t begin = 0; begin < ids.size(); begin += limits::kIdsPerRequestMax) {
-    const std::size_t end = std::min(begin + limits::kIdsPerRequestMax, ids.size());
-    GetRequest request{.ids = {}, .select = selection.select, .params = params_of(terms)};
-    request.ids.assign(ids.begin() + static_cast<std::ptrdiff_t>(begin),
-                       ids.begin() + static_cast<std::ptrdiff_t>(end));
-    QUIPU_TRY(const std::vector<Point> points, engine.get(call->tenant(), name_of(call), request));
-    for (const Point& point : points) writer.record(out, point);
-    QUIPU_TRY_OK(check_size(json));
-  }
+  const auto write = [&](const Point& point, const OrderKey*) -> Status {
+    writer.record(out, point);
+    return check_answer_size(json.size());
+  };
+  QUIPU_TRY_OK(read_points(engine, call->tenant(), name_of(call), ids,
+                           {.ids = {}, .select = selection.select, .params = params_of(terms)},
+                           write));
   out.end_array();
   return json;
 }
 
 // ---------------------------------------------------------------- pages
-
-// The last id before `id`, in the engine's order; empty for the first of all.
-std::optional<PointId> before(const PointId& id) {
-  if (!id.is_uuid()) {
-    if (id.as_number() == 0) return std::nullopt;
-    return PointId::number(id.as_number() - 1);
-  }
-  if (id.low() > 0) return PointId::uuid(id.high(), id.low() - 1);
-  if (id.high() > 0) return PointId::uuid(id.high() - 1, UINT64_MAX);
-  return PointId::number(UINT64_MAX);
-}
 
 void write_next(JsonWriter& out, const std::optional<PointId>& next) {
   out.key("next_page_offset");
@@ -132,47 +107,18 @@ void write_next(JsonWriter& out, const std::optional<PointId>& next) {
   }
 }
 
-// One point more than is asked for is read: it is where the next page begins.
-Answer page_by_id(const CallPtr& call, ScrollRequest request, std::size_t limit,
-                  const PointWriter& writer) {
+Answer write_page(const CallPtr& call, const PageAsked& asked, const PointWriter& writer) {
   std::string json;
   JsonWriter out(json);
   out.begin_object().key("points").begin_array();
-  std::optional<PointId> next;
-  for (std::size_t written = 0; !next;) {
-    request.limit = std::min(limit - written + 1, limits::kScrollPageMax);
-    QUIPU_TRY(const ScrollPage page,
-              call->core().engine.scroll(call->tenant(), name_of(call), request));
-    for (const Point& point : page.points) {
-      if (written == limit) {
-        next = point.id;
-        break;
-      }
-      writer.record(out, point);
-      ++written;
-    }
-    QUIPU_TRY_OK(check_size(json));
-    if (!page.next) break;
-    request.after = page.next;
-  }
+  const auto write = [&](const Point& point, const OrderKey* order) -> Status {
+    writer.record(out, point, order);
+    return check_answer_size(json.size());
+  };
+  QUIPU_TRY(const std::optional<PointId> next,
+            read_page(call->core().engine, call->tenant(), name_of(call), asked, write));
   out.end_array();
   write_next(out, next);
-  out.end_object();
-  return json;
-}
-
-Answer page_by_order(const CallPtr& call, const ScrollRequest& request, const PointWriter& writer) {
-  QUIPU_TRY(const ScrollPage page,
-            call->core().engine.scroll(call->tenant(), name_of(call), request));
-  std::string json;
-  JsonWriter out(json);
-  out.begin_object().key("points").begin_array();
-  for (std::size_t i = 0; i < page.points.size(); ++i) {
-    writer.record(out, page.points[i], &page.order_keys[i]);
-  }
-  out.end_array();
-  QUIPU_TRY_OK(check_size(json));
-  write_next(out, std::nullopt);
   out.end_object();
   return json;
 }
@@ -184,31 +130,24 @@ Answer scroll(const CallPtr& call, JsonView body) {
   const Place at("");
   QUIPU_TRY(const Terms terms, terms_of(*call));
   QUIPU_TRY_OK(check_body(body, kMembers));
+  PageAsked asked;
   QUIPU_TRY(const Selection selection, read_selection(body, at, true));
-  ScrollRequest request{.after = {}, .filter = {}, .select = selection.select};
-  request.params = params_of(terms);
-  QUIPU_TRY(request.filter, read_filter(body, at));
-  const auto order = member(body, "order_by");
-  std::size_t limit = 10;
+  asked.request.select = selection.select;
+  asked.request.params = params_of(terms);
+  QUIPU_TRY(asked.request.filter, read_filter(body, at));
+  if (const auto order = member(body, "order_by")) {
+    QUIPU_TRY(asked.request.order_by, query::read_order_by(*order, Place(at, "order_by")));
+  }
   if (const auto json = member(body, "limit")) {
-    const std::size_t most = order ? limits::kScrollPageMax : kPagePointsMax;
-    QUIPU_TRY(limit, query::read_count(*json, 1, most, Place(at, "limit")));
+    QUIPU_TRY(asked.limit, query::read_count(*json, 0, UINT64_MAX, Place(at, "limit")));
   }
-  const auto offset = member(body, "offset");
-  if (offset) {
-    QUIPU_TRY(const PointId first, query::read_point_id(*offset, Place(at, "offset")));
-    request.after = before(first);
+  if (const auto offset = member(body, "offset")) {
+    QUIPU_TRY(asked.first, query::read_point_id(*offset, Place(at, "offset")));
   }
+  QUIPU_TRY_OK(check_page(asked, at));
   QUIPU_TRY(const PointWriter writer,
             PointWriter::make(call->core().engine, call->tenant(), name_of(call), selection));
-  if (!order) return page_by_id(call, std::move(request), limit, writer);
-  if (offset) {
-    return Place(at, "offset")
-        .error("is not for order_by: go on by its start_from", query::kInvalidQuery);
-  }
-  QUIPU_TRY(request.order_by, query::read_order_by(*order, Place(at, "order_by")));
-  request.limit = limit;
-  return page_by_order(call, request, writer);
+  return write_page(call, asked, writer);
 }
 
 // ---------------------------------------------------------------- counts and facets

@@ -62,18 +62,27 @@ Result<Terms> terms_of(const Call& call) {
                  "1, got {}",
                  in_quotes(*text)));
     }
-    constexpr std::uint64_t kSecondsMax = 24 * 3600;
-    const std::chrono::milliseconds asked(std::min(*seconds, kSecondsMax) * 1000);
-    terms.timeout = std::min(terms.timeout, asked);
+    QUIPU_TRY(terms.timeout, shorten(call, *seconds));
   }
   return terms;
 }
 
 Status refuse_shard_key(JsonView body, const Place& at) {
   if (!query::member(body, "shard_key")) return ok_status();
-  return not_built(Place(at, "shard_key").text() +
+  return shard_keys_not_built(Place(at, "shard_key"));
+}
+
+Error shard_keys_not_built(const Place& at) {
+  return not_built(at.text() +
                    ": sharding by keys of the caller is not built; points go to shards by their "
                    "ids");
+}
+
+Result<std::chrono::milliseconds> shorten(const Call& call, std::uint64_t seconds) {
+  constexpr std::uint64_t kSecondsMax = 24 * 3600;
+  if (seconds < 1) return bad_request("timeout: 0 is no number of seconds; 1 at least");
+  const std::chrono::milliseconds asked(std::min(seconds, kSecondsMax) * 1000);
+  return std::min(call.time_left(), asked);
 }
 
 Status read_payload_selection(JsonView json, const Place& at, Selection& into) {

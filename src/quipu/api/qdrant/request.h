@@ -32,6 +32,9 @@ struct Terms {
 
 // Errors: kUnimplemented when the body has a shard key: collections are sharded by id alone.
 [[nodiscard]] Status refuse_shard_key(JsonView body, const Place& at);
+[[nodiscard]] Error shard_keys_not_built(const Place& at);
+// What is left of a caller's own limit in seconds. Errors: kInvalidArgument for 0.
+[[nodiscard]] Result<std::chrono::milliseconds> shorten(const Call& call, std::uint64_t seconds);
 
 // Which parts of points an answer has.
 struct Selection {

@@ -52,6 +52,9 @@ constexpr Row kCollectionReads[] = {
      "Whether a collection is there", collection_exists},
     {Method::kGet, "/collections/{collection}/cluster", "qdrant_collection_cluster",
      "Where a collection's shards are", collection_cluster},
+    {Method::kGet, "/collections/{collection}/aliases", "qdrant_collection_aliases",
+     "Other names of a collection", list_collection_aliases},
+    {Method::kGet, "/aliases", "qdrant_aliases", "Other names of collections", list_aliases},
 };
 
 constexpr Row kCollectionWrites[] = {
@@ -61,6 +64,8 @@ constexpr Row kCollectionWrites[] = {
      "Change a collection's options", update_collection},
     {Method::kDelete, "/collections/{collection}", "qdrant_collection_delete",
      "Drop a collection with all its points", delete_collection},
+    {Method::kPost, "/collections/aliases", "qdrant_aliases_update",
+     "Change other names of collections together", update_aliases},
 };
 
 constexpr Row kIndexWrites[] = {
@@ -136,9 +141,6 @@ struct Planned {
 
 // What docs/qdrant.md lists with its reasons. They answer 501.
 constexpr Planned kPlanned[] = {
-    {Method::kPost, "/collections/aliases", "Changing aliases of collections"},
-    {Method::kGet, "/aliases", "Aliases of collections"},
-    {Method::kGet, "/collections/{collection}/aliases", "Aliases of a collection"},
     {Method::kPut, "/collections/{collection}/vectors/{vector}", "Adding a vector later"},
     {Method::kDelete, "/collections/{collection}/vectors/{vector}", "Dropping a vector"},
     {Method::kGet, "/collections/{collection}/optimizations", "Progress of optimizations"},

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -92,5 +95,36 @@ struct UpdateTarget {
 // in several parts; after an error, earlier parts stay.
 [[nodiscard]] Result<std::optional<std::uint64_t>> apply_update(const UpdateTarget& target,
                                                                 Update update);
+
+// The same, but usual upserts wait for the log in a callback, so that any number of them share a
+// commit: `done` may be called on a thread of the engine, and must be quick.
+using UpdateDone = std::function<void(Result<std::optional<std::uint64_t>>)>;
+void apply_update_async(const UpdateTarget& target, Update update, UpdateDone done);
+
+// What all readers of updates do.
+
+// Keeps the last point of each id, where the first of it was.
+void keep_last_of_each_id(std::vector<PointWrite>& points);
+// Adds vectors for a point; those of a name that it has already are replaced.
+class VectorsCollector {
+ public:
+  explicit VectorsCollector(VectorsUpdate& into) : into_(into) {}
+  void add(const PointId& id, std::vector<NamedVector> vectors);
+
+ private:
+  VectorsUpdate& into_;
+  std::unordered_map<PointId, std::size_t> places_;
+};
+// Sorts the ids and drops those that are there twice.
+// Errors: kInvalidArgument when there are neither ids nor a filter.
+[[nodiscard]] Status finish_selector(Selector& selector, bool by_ids, const Place& at);
+[[nodiscard]] Error inference_not_built(const Place& at);
+// A row of a multivector. Errors: kInvalidArgument for another size than `dim`, or too many rows.
+[[nodiscard]] Status add_row(std::span<const float> row, std::uint32_t dim, const Place& at,
+                             std::vector<float>& rows);
+// Errors: kInvalidArgument for another number of indices than values, and where the vector of that
+// name is of another kind.
+[[nodiscard]] Status check_sparse(const NamedVector& vector, const Place& at, VectorKinds& kinds);
+[[nodiscard]] Status check_multi(const VectorConfig& config, const Place& at);
 
 }  // namespace quipu::api::qdrant

@@ -264,4 +264,22 @@ Result<std::optional<std::uint64_t>> apply_update(const UpdateTarget& target, Up
   return std::visit([&applier](auto& one) { return applier(std::move(one)); }, update);
 }
 
+void apply_update_async(const UpdateTarget& target, Update update, UpdateDone done) {
+  auto* const upsert = std::get_if<UpsertUpdate>(&update);
+  const bool usual = upsert != nullptr && upsert->unconditional() &&
+                     upsert->points.size() <= limits::kBatchPointsMax;
+  if (!usual) return done(apply_update(target, std::move(update)));
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+      target.deadline - target.clock->steady_now());
+  UpsertRequest request{.points = std::move(upsert->points), .allow_bare = true, .params = {}};
+  request.params.timeout = std::max(left, std::chrono::milliseconds(1));
+  target.engine->upsert_async(target.tenant, target.collection, std::move(request),
+                              [done = std::move(done)](Result<WriteResult> result) {
+                                if (!result.ok()) return done(std::move(result).error());
+                                Outcome outcome;
+                                outcome.add(result.value());
+                                done(outcome.number);
+                              });
+}
+
 }  // namespace quipu::api::qdrant

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <array>
-#include <unordered_map>
 #include <utility>
 
 #include "quipu/api/qdrant/dialect.h"
@@ -24,12 +23,6 @@ bool is_inference(JsonView json) {
   return model && model->is_string();
 }
 
-Error inference_not_built(const Place& at) {
-  return not_built(at.text() +
-                   ": embedding what a point brings is not built here; send its vector, or use a "
-                   "collection with a model and the native API");
-}
-
 std::optional<JsonView> first_of(JsonView array) {
   std::optional<JsonView> first;
   array.for_each_element([&first](JsonView item) {
@@ -48,10 +41,7 @@ Status read_numbers(JsonView json, const Place& at, std::vector<float>& into) {
 Result<NamedVector> read_rows(JsonView json, std::string_view name, const Place& at,
                               VectorKinds& kinds) {
   QUIPU_TRY(const VectorConfig* config, kinds.find(name));
-  if (config->kind != VectorKind::kMulti) {
-    return at.error(format("is a list of lists, but the vector '{}' is no multivector", name),
-                    "invalid_vector");
-  }
+  QUIPU_TRY_OK(check_multi(*config, at));
   NamedVector vector{.name = std::string(name), .values = {}, .indices = {}};
   vector.values.reserve(std::min<std::size_t>(json.size() * config->dim, limits::kVectorValuesMax));
   std::vector<float> row;
@@ -59,17 +49,7 @@ Result<NamedVector> read_rows(JsonView json, std::string_view name, const Place&
     if (!item.is_array()) return query::expected("a list of numbers", item, place);
     row.clear();
     QUIPU_TRY_OK(read_numbers(item, place, row));
-    if (row.size() != config->dim) {
-      return place.error(
-          format("Vector dimension error: expected dim: {}, got {}", config->dim, row.size()),
-          "dimension_mismatch");
-    }
-    if (vector.values.size() + row.size() > limits::kVectorValuesMax) {
-      return place.error(format("has more than {} numbers in all", limits::kVectorValuesMax),
-                         "vector_too_large");
-    }
-    vector.values.insert(vector.values.end(), row.begin(), row.end());
-    return ok_status();
+    return add_row(row, config->dim, place, vector.values);
   };
   QUIPU_TRY_OK(query::read_elements(json, "a list of lists of numbers", at, read));
   return vector;
@@ -93,16 +73,7 @@ Result<NamedVector> read_sparse(JsonView json, std::string_view name, const Plac
     return query::expected("a list of numbers", values, Place(at, "values"));
   }
   QUIPU_TRY_OK(read_numbers(values, Place(at, "values"), vector.values));
-  if (vector.indices.size() != vector.values.size()) {
-    return at.error(
-        format("has {} indices and {} values", vector.indices.size(), vector.values.size()),
-        "dimension_mismatch");
-  }
-  // An empty one looks like an empty dense one to the engine, which would say only that.
-  QUIPU_TRY(const VectorConfig* config, kinds.find(name));
-  if (config->kind != VectorKind::kSparse) {
-    return at.error(format("is sparse, but the vector '{}' is not", name), "not_sparse");
-  }
+  QUIPU_TRY_OK(check_sparse(vector, at, kinds));
   return vector;
 }
 
@@ -152,21 +123,6 @@ Result<std::vector<NamedVector>> read_vectors(JsonView json, const Place& at, Ve
 Result<std::string> read_payload(JsonView json, const Place& at) {
   if (!json.is_object()) return query::expected("an object", json, at);
   return json.to_string();
-}
-
-// The last point of each id, where the first of it was.
-std::vector<PointWrite> last_of_each_id(std::vector<PointWrite> points) {
-  std::unordered_map<PointId, std::size_t> places;
-  places.reserve(points.size());
-  std::size_t count = 0;
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    const auto [place, fresh] = places.emplace(points[i].id, count);
-    const std::size_t to = place->second;
-    if (to != i) points[to] = std::move(points[i]);
-    if (fresh) ++count;
-  }
-  points.resize(count);
-  return points;
 }
 
 Result<std::vector<PointWrite>> read_points(JsonView json, const Place& at, VectorKinds& kinds) {
@@ -262,17 +218,11 @@ Result<Selector> read_selector(JsonView body, const Place& at) {
   Selector selector;
   if (const auto points = member(body, "points")) {
     QUIPU_TRY(selector.ids, read_ids(*points, Place(at, "points")));
-    if (selector.ids.empty()) {
-      return Place(at, "points").error("is empty: Empty update request", query::kInvalidQuery);
-    }
-    std::ranges::sort(selector.ids);
-    selector.ids.erase(std::unique(selector.ids.begin(), selector.ids.end()), selector.ids.end());
+    QUIPU_TRY_OK(finish_selector(selector, true, at));
     return selector;
   }
   QUIPU_TRY(selector.filter, read_filter(body, at));
-  if (!selector.filter) {
-    return at.error("No filter or points provided", query::kInvalidQuery);
-  }
+  QUIPU_TRY_OK(finish_selector(selector, false, at));
   return selector;
 }
 
@@ -356,7 +306,7 @@ Result<Update> read_upsert(JsonView body, const Place& at, VectorKinds& kinds) {
   if (update.points.empty()) {
     return at.error("has no points: Empty update request", query::kInvalidQuery);
   }
-  update.points = last_of_each_id(std::move(update.points));
+  keep_last_of_each_id(update.points);
   return Update(std::move(update));
 }
 
@@ -431,7 +381,7 @@ Result<Update> read_update_vectors(JsonView body, const Place& at, VectorKinds& 
   VectorsUpdate update;
   QUIPU_TRY_OK(read_only_if(body, at, update.only_if));
   QUIPU_TRY(const JsonView points, query::required(body, "points", at));
-  std::unordered_map<PointId, std::size_t> places;
+  VectorsCollector collector(update);
   const auto read = [&](JsonView item, const Place& place) -> Status {
     QUIPU_TRY_OK(check_body(item, place, kPointMembers));
     QUIPU_TRY(const JsonView id_json, query::required(item, "id", place));
@@ -439,13 +389,7 @@ Result<Update> read_update_vectors(JsonView body, const Place& at, VectorKinds& 
     QUIPU_TRY(const JsonView vector, query::required(item, "vector", place));
     QUIPU_TRY(std::vector<NamedVector> vectors,
               read_vectors(vector, Place(place, "vector"), kinds));
-    const auto [known, fresh] = places.emplace(id, update.points.size());
-    if (fresh) update.points.push_back({.id = id});
-    std::vector<NamedVector>& all = update.points[known->second].vectors;
-    for (NamedVector& one : vectors) {
-      std::erase_if(all, [&one](const NamedVector& old) { return old.name == one.name; });
-      all.push_back(std::move(one));
-    }
+    collector.add(id, std::move(vectors));
     return ok_status();
   };
   QUIPU_TRY_OK(query::read_elements(points, "a list of points", Place(at, "points"), read));

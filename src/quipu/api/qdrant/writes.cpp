@@ -1,6 +1,5 @@
 // Writes of points.
 #include <chrono>
-#include <memory>
 #include <string>
 #include <utility>
 
@@ -8,7 +7,6 @@
 #include "quipu/api/qdrant/dialect.h"
 #include "quipu/api/qdrant/handlers.h"
 #include "quipu/api/qdrant/update.h"
-#include "quipu/base/limits.h"
 
 namespace quipu::api::qdrant {
 namespace {
@@ -55,21 +53,6 @@ void do_update(const CallPtr& call, const Read& read) {
   reply(call, answer());
 }
 
-// The usual upsert: it waits for the log in a callback, so that any number of them share a commit.
-void upsert_later(const CallPtr& call, const Terms& terms, std::vector<PointWrite> points) {
-  UpsertRequest request{.points = std::move(points), .allow_bare = true, .params = {}};
-  request.params.timeout = terms.timeout;
-  call->core().engine.upsert_async(call->tenant(), call->parameter(0), std::move(request),
-                                   [call, terms](Result<WriteResult> result) {
-                                     if (!result.ok()) return call->fail(result.error());
-                                     Number number;
-                                     for (const ItemResult& item : result.value().items) {
-                                       if (item.version > number.value_or(0)) number = item.version;
-                                     }
-                                     reply_result(call, update_result(number, terms));
-                                   });
-}
-
 VectorKinds kinds_of(const CallPtr& call) {
   return {call->core().engine, call->tenant(), call->parameter(0)};
 }
@@ -104,13 +87,11 @@ void upsert_points(const CallPtr& call) {
   }
   if (!update.ok()) return call->fail(update.error());
   call->drop_body();
-  auto& upsert = std::get<UpsertUpdate>(update.value());
-  if (upsert.unconditional() && upsert.points.size() <= limits::kBatchPointsMax) {
-    return upsert_later(call, terms.value(), std::move(upsert.points));
-  }
-  const auto number = apply_update(target_of(call, terms.value()), std::move(update).value());
-  if (!number.ok()) return call->fail(number.error());
-  reply_result(call, update_result(number.value(), terms.value()));
+  apply_update_async(target_of(call, terms.value()), std::move(update).value(),
+                     [call, terms = terms.value()](Result<Number> number) {
+                       if (!number.ok()) return call->fail(number.error());
+                       reply_result(call, update_result(number.value(), terms));
+                     });
 }
 
 void delete_points(const CallPtr& call) { do_update(call, read_delete); }

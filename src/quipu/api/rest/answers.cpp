@@ -86,10 +86,14 @@ void write_vector(JsonWriter& out, const NamedVector& vector, const VectorShapes
 }  // namespace
 
 Result<VectorShapes> VectorShapes::of(const Call& call, const Select& select) {
-  VectorShapes shapes;
-  if (!select.vectors) return shapes;
+  if (!select.vectors) return VectorShapes{};
   QUIPU_TRY(const CollectionInfo info,
             call.core().engine.collection(call.tenant(), call.parameter(0)));
+  return of(info);
+}
+
+VectorShapes VectorShapes::of(const CollectionInfo& info) {
+  VectorShapes shapes;
   for (const VectorConfig& vector : info.config.vectors) {
     if (vector.kind == VectorKind::kMulti) shapes.rows.emplace_back(vector.name, vector.dim);
   }
@@ -146,6 +150,11 @@ void write_explain(JsonWriter& out, const SearchExplain& explain) {
   out.key("storage_scan").value(explain.storage_scan);
   out.key("filter_judged").value(explain.filter_judged);
   out.key("filter_matched").value(explain.filter_matched);
+  out.key("filter_keys_without_index").begin_array();
+  for (const std::string& key : explain.filter_keys_without_index) {
+    out.value(std::string_view(key));
+  }
+  out.end_array();
   out.key("embed_ms").value(explain.embed_ms);
   out.key("filter_ms").value(explain.filter_ms);
   out.key("search_ms").value(explain.search_ms);

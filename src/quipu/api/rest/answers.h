@@ -21,6 +21,7 @@ struct VectorShapes {
   std::vector<std::pair<std::string, std::uint32_t>> rows;  // name and dim of each multivector
   // Asks the engine, if vectors are selected. Errors: kNotFound ("collection_not_found").
   [[nodiscard]] static Result<VectorShapes> of(const Call& call, const Select& select);
+  [[nodiscard]] static VectorShapes of(const CollectionInfo& info);
 };
 
 // The members of a point after "id": version, times, and what was selected.

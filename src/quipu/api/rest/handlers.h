@@ -27,6 +27,12 @@ void drop_collection(const CallPtr& call);
 void describe_create_collection(JsonWriter& out, Components& components);
 void describe_update_collection(JsonWriter& out, Components& components);
 
+// aliases.cpp
+void list_aliases(const CallPtr& call);
+void list_collection_aliases(const CallPtr& call);
+void change_aliases(const CallPtr& call);
+void describe_change_aliases(JsonWriter& out, Components& components);
+
 // points.cpp
 void upsert_points(const CallPtr& call);
 void get_points(const CallPtr& call);
@@ -49,6 +55,10 @@ void describe_patch_point(JsonWriter& out, Components& components);
 // search.cpp
 void search(const CallPtr& call);
 void describe_search(JsonWriter& out, Components& components);
+
+// search_several.cpp
+void search_several(const CallPtr& call);
+void describe_search_several(JsonWriter& out, Components& components);
 
 // query.cpp
 void query(const CallPtr& call);

@@ -109,10 +109,11 @@ void answer_ranked(const CallPtr& call, OneOrMany<RankedRequest> requests) {
 }
 
 void write_hit(JsonWriter& out, const SearchHit& hit, const Select& select,
-               const VectorShapes& shapes, bool hybrid) {
+               const VectorShapes& shapes, bool hybrid, std::string_view collection) {
   out.begin_object().key("id");
   write_id(out, hit.point.id);
   out.key("score").value(hit.score);
+  if (!collection.empty()) out.key("collection").value(collection);
   if (hit.order_key) write_order_value(out, *hit.order_key);
   if (!hit.parts.empty()) write_parts(out, hit.parts, hybrid);
   write_point_members(out, hit.point, select, shapes);

@@ -24,9 +24,9 @@ struct RankedRequest {
 // answers {"hits": ...}, or {"results": [...]} unless it came as one.
 void answer_ranked(const CallPtr& call, OneOrMany<RankedRequest> requests);
 
-// {"id", "score", "order_value"?, "parts"?, and what was selected}
+// {"id", "score", "collection"?, "order_value"?, "parts"?, and what was selected}
 void write_hit(JsonWriter& out, const SearchHit& hit, const Select& select,
-               const VectorShapes& shapes, bool hybrid);
+               const VectorShapes& shapes, bool hybrid, std::string_view collection = {});
 
 // Fails a call that is about several things, naming the one.
 void fail_item(const CallPtr& call, const Error& error, bool one, std::size_t index);

@@ -8,6 +8,13 @@ namespace {
 using Row = std::pair<std::string_view, std::string_view>;
 
 constexpr std::array kSchemas = {
+    Row{"Aliases", R"({"type":"object","properties":{"aliases":{"type":"array","items":{
+"type":"object","properties":{"name":{"type":"string"},"collection":{"type":"string",
+"description":"Its own name."}},"required":["name","collection"],"additionalProperties":false}}},
+"required":["aliases"],"additionalProperties":false})"},
+    Row{"AliasesChanged", R"({"type":"object","properties":{"changed":{"type":"integer",
+"description":"How many changes were made: all."}},"required":["changed"],
+"additionalProperties":false})"},
     Row{"Collection", R"({"type":"object","description":"A collection and how it stands.",
 "properties":{"name":{"type":"string"},"vectors":{"type":"array","items":{"type":"object",
 "properties":{"name":{"type":"string"},"kind":{"type":"string","enum":["dense","sparse","multi"]},
@@ -54,10 +61,13 @@ constexpr std::array kSchemas = {
 "postings":{"type":"integer"},"hops":{"type":"integer"},
 "exact":{"type":"boolean"},"storage_scan":{"type":"boolean"},
 "filter_judged":{"type":"integer"},"filter_matched":{"type":"integer"},
+"filter_keys_without_index":{"type":"array","items":{"type":"string"},
+"description":"Keys of conditions that no payload index answered: one would help."},
 "embed_ms":{"type":"number"},"filter_ms":{"type":"number"},
 "search_ms":{"type":"number"},"hydrate_ms":{"type":"number"}},"required":["tail_rows",
 "graph_distances","scanned_rows","postings","hops","exact","storage_scan","filter_judged",
-"filter_matched","embed_ms","filter_ms","search_ms","hydrate_ms"],"additionalProperties":false})"},
+"filter_matched","filter_keys_without_index","embed_ms","filter_ms","search_ms","hydrate_ms"],
+"additionalProperties":false})"},
     Row{"Facets", R"({"type":"object","properties":{"values":{"type":"array","items":{
 "type":"object","properties":{"value":{"oneOf":[{"type":"string"},{"type":"integer"},
 {"type":"boolean"}]},"count":{"type":"integer"}},"required":["value","count"],
@@ -75,10 +85,17 @@ constexpr std::array kSchemas = {
 "took_ms":{"type":"number"}},"required":["groups","took_ms"],"additionalProperties":false})"},
     Row{"Health", R"({"type":"object","properties":{
 "status":{"type":"string","enum":["ok","degraded"]},"state":{"type":"string"},
-"reason":{"type":"string"},"version":{"type":"string"},"uptime_ms":{"type":"integer"}},
-"required":["status"],"additionalProperties":false})"},
+"reason":{"type":"string"},"version":{"type":"string"},"uptime_ms":{"type":"integer"},
+"query_cache":{"type":"object","properties":{"entries":{"type":"integer"},
+"bytes":{"type":"integer"},"hits":{"type":"integer"},"misses":{"type":"integer"},
+"stale":{"type":"integer","description":"Look-ups of what a write or its age had made useless."},
+"evictions":{"type":"integer"},
+"hit_rate":{"type":"number","description":"Of all look-ups; 0 before the first."}},
+"required":["entries","bytes","hits","misses","stale","evictions","hit_rate"],
+"additionalProperties":false}},"required":["status"],"additionalProperties":false})"},
     Row{"Hit", R"({"type":"object","properties":{"id":{"$ref":"#/components/schemas/PointId"},
 "score":{"type":"number"},
+"collection":{"type":"string","description":"Of a search in several, as it was named there."},
 "order_value":{"type":"number","description":"Of order_by; times in microseconds since 1970."},
 "parts":{"type":"array","description":"Of a fused score.","items":{"type":"object","properties":{
 "source":{"type":"string","description":"prefetch[i]; vector or words of a hybrid search."},
@@ -168,6 +185,19 @@ constexpr std::array kSchemas = {
     Row{"SearchResults", R"({"oneOf":[{"$ref":"#/components/schemas/SearchHits"},{
 "type":"object","properties":{"results":{"type":"array",
 "items":{"$ref":"#/components/schemas/SearchHits"}}},"required":["results"],
+"additionalProperties":false}]})"},
+    Row{"SeveralHits", R"({"type":"object","properties":{"hits":{"type":"array",
+"items":{"$ref":"#/components/schemas/Hit"}},"collections":{"type":"array","description":
+"How each was searched, as the request lists them.","items":{"type":"object","properties":{
+"collection":{"type":"string"},"hits":{"type":"integer","description":"Found there."},
+"query_truncated":{"type":"boolean"},"explain":{"$ref":"#/components/schemas/Explain"},
+"error":{"$ref":"#/components/schemas/ItemError"},"took_ms":{"type":"number"}},
+"required":["collection","hits","took_ms"],"additionalProperties":false}},
+"took_ms":{"type":"number"}},"required":["hits","collections","took_ms"],
+"additionalProperties":false})"},
+    Row{"SeveralResults", R"({"oneOf":[{"$ref":"#/components/schemas/SeveralHits"},{
+"type":"object","properties":{"results":{"type":"array",
+"items":{"$ref":"#/components/schemas/SeveralHits"}}},"required":["results"],
 "additionalProperties":false}]})"},
     Row{"Snapshot", R"({"type":"object","properties":{"name":{"type":"string"},
 "path":{"type":"string"},"took_ms":{"type":"number"}},"required":["name","path","took_ms"],

@@ -18,6 +18,11 @@ std::vector<QueryParameter> select_parameters() {
           {"with_vector", ParameterKind::kFlag, "false unless given."}};
 }
 
+std::vector<QueryParameter> cache_parameter() {
+  return {
+      {"cache", ParameterKind::kFlag, "Whether the query cache may answer: true unless given."}};
+}
+
 std::vector<QueryParameter> collection_parameter() {
   return {{"collection", ParameterKind::kText,
            "The memory collection of the configuration unless given."}};
@@ -116,6 +121,40 @@ void add_collections(std::vector<Route>& routes) {
                     .handler = drop_collection,
                     .execution = Execution::kWaiting,
                     .response = "Dropped"});
+}
+
+void add_aliases(std::vector<Route>& routes) {
+  routes.push_back({.method = Method::kGet,
+                    .pattern = "/v1/aliases",
+                    .name = "aliases_list",
+                    .permission = "collections:read",
+                    .tag = "collections",
+                    .summary = "Other names of collections, by name",
+                    .handler = list_aliases,
+                    .response = "Aliases"});
+  routes.push_back({.method = Method::kGet,
+                    .pattern = "/v1/collections/{collection}/aliases",
+                    .name = "collection_aliases",
+                    .permission = "collections:read",
+                    .tag = "collections",
+                    .summary = "Other names of a collection",
+                    .handler = list_collection_aliases,
+                    .response = "Aliases"});
+  routes.push_back({.method = Method::kPost,
+                    .pattern = "/v1/aliases",
+                    .name = "aliases_change",
+                    .permission = "collections:write",
+                    .tag = "collections",
+                    .summary = "Make, move, rename and delete other names of collections, together",
+                    .handler = change_aliases,
+                    .execution = Execution::kWaiting,
+                    .body = {describe_change_aliases, nullptr,
+                             R"({"changes":[{"action":"put","alias":"live",)"
+                             R"("collection":"contract"},{"action":"delete","alias":"old",)"
+                             R"("if_there":true}]})",
+                             ""},
+                    .response = "AliasesChanged",
+                    .body_bytes_max = std::size_t{8} << 20});
 }
 
 void add_point_writes(std::vector<Route>& routes) {
@@ -242,7 +281,25 @@ void add_search(std::vector<Route>& routes) {
                     .execution = Execution::kCompute,
                     .body = {describe_search, nullptr, R"({"vector":[1,0,0,0],"k":3})", ""},
                     .min_seq = true,
+                    .query = cache_parameter(),
                     .response = "SearchResults",
+                    .body_bytes_max = kBulkBytes});
+}
+
+void add_search_several(std::vector<Route>& routes) {
+  routes.push_back({.method = Method::kPost,
+                    .pattern = "/v1/search",
+                    .name = "search_several",
+                    .permission = "points:read",
+                    .tag = "points",
+                    .summary = "Search in several collections, for one query or several",
+                    .handler = search_several,
+                    .execution = Execution::kCompute,
+                    .body = {describe_search_several, nullptr,
+                             R"({"collections":["contract"],"vector":[1,0,0,0],"k":3})", ""},
+                    .min_seq = true,
+                    .query = cache_parameter(),
+                    .response = "SeveralResults",
                     .body_bytes_max = kBulkBytes});
 }
 
@@ -262,6 +319,7 @@ void add_queries(std::vector<Route>& routes) {
                 R"("query":{"rrf":{"k":60}},"limit":3})",
                 ""},
        .min_seq = true,
+       .query = cache_parameter(),
        .response = "SearchResults",
        .body_bytes_max = kBulkBytes});
   routes.push_back({.method = Method::kPost,
@@ -275,6 +333,7 @@ void add_queries(std::vector<Route>& routes) {
                     .body = {describe_query_groups, nullptr,
                              R"({"query":[1,0,0,0],"group_by":"page","group_size":2})", ""},
                     .min_seq = true,
+                    .query = cache_parameter(),
                     .response = "Groups",
                     .body_bytes_max = kBulkBytes});
   routes.push_back({.method = Method::kPost,
@@ -396,7 +455,6 @@ struct Planned {
 
 // Paths of the design that later work builds. They answer 501 until then.
 constexpr Planned kPlanned[] = {
-    {Method::kPost, "/v1/search", "Search in several collections"},
     {Method::kGet, "/v1/snapshots", "List snapshots"},
     {Method::kGet, "/v1/collections/{collection}/indexes", "Payload indexes"},
     {Method::kPut, "/v1/collections/{collection}/indexes", "Payload indexes"},
@@ -410,8 +468,6 @@ constexpr Planned kPlanned[] = {
     {Method::kPut, "/v1/collections/{collection}/policy", "Rules for operations"},
     {Method::kPost, "/v1/collections/{collection}/experience", "Learning from outcomes"},
     {Method::kGet, "/v1/collections/{collection}/reflexes", "Learned reactions"},
-    {Method::kGet, "/v1/aliases", "Other names of collections"},
-    {Method::kPut, "/v1/aliases", "Other names of collections"},
     {Method::kPatch, "/v1/memory/records/{id}", "Change a record"},
     {Method::kPost, "/v1/memory/records:batch", "Several memory operations at once"},
     {Method::kPost, "/v1/memory/records:move", "Move records between layers"},
@@ -460,10 +516,12 @@ std::vector<Route> make_routes() {
   routes.reserve(128);
   add_system(routes);
   add_collections(routes);
+  add_aliases(routes);
   add_point_writes(routes);
   add_point_reads(routes);
   add_single_points(routes);
   add_search(routes);
+  add_search_several(routes);
   add_queries(routes);
   add_memory(routes);
   add_embedding(routes);

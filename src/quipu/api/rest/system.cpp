@@ -41,6 +41,17 @@ const SchemaPtr<SnapshotBody>& snapshot_schema() {
 
 bool degraded(const EngineStatus& status) { return status.state != "ready"; }
 
+void write_query_cache(const QueryCacheStatus& cache, JsonWriter& out) {
+  const std::uint64_t asked = cache.hits + cache.misses + cache.stale;
+  out.key("query_cache").begin_object();
+  out.key("entries").value(cache.entries).key("bytes").value(cache.bytes);
+  out.key("hits").value(cache.hits).key("misses").value(cache.misses);
+  out.key("stale").value(cache.stale).key("evictions").value(cache.evictions);
+  out.key("hit_rate")
+      .value(asked == 0 ? 0.0 : static_cast<double>(cache.hits) / static_cast<double>(asked));
+  out.end_object();
+}
+
 void reply_health(const CallPtr& call, const EngineStatus& status) {
   std::string json;
   JsonWriter out(json);
@@ -50,6 +61,7 @@ void reply_health(const CallPtr& call, const EngineStatus& status) {
     out.key("reason").value(std::string_view(status.state_reason));
   }
   out.key("version").value(QUIPU_VERSION).key("uptime_ms").value(status.uptime_ms);
+  write_query_cache(status.query_cache, out);
   out.end_object();
   call->reply_json(200, std::move(json));
 }
@@ -64,6 +76,9 @@ void set_engine_gauges(Core& core) {
   };
   set("quipu_collections", "Collections of all tenants.", status.collections);
   set("quipu_points", "Points of all collections.", status.points);
+  set("quipu_query_cache_entries", "Answers in the query cache.", status.query_cache.entries);
+  set("quipu_query_cache_bytes", "Their size, with that of what they answer.",
+      status.query_cache.bytes);
   set("quipu_disk_bytes", "Size of the data folder.", status.disk_bytes);
   set("quipu_tail_vectors", "Vectors that no graph links yet.", status.tail_vectors);
   set("quipu_write_queue_operations", "Operations that wait to be committed.",

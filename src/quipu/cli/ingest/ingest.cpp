@@ -1,7 +1,5 @@
 #include "quipu/cli/ingest/ingest.h"
 
-#include <signal.h>
-
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
@@ -18,6 +16,7 @@
 #include "quipu/base/format.h"
 #include "quipu/base/quote.h"
 #include "quipu/base/thread_annotations.h"
+#include "quipu/cli/interrupt.h"
 #include "quipu/embed/embedder.h"
 #include "quipu/text/documents/document.h"
 
@@ -492,27 +491,6 @@ Status check_arguments(const IngestArguments& arguments) {
   return ok_status();
 }
 
-std::atomic<bool> interrupted{false};
-static_assert(std::atomic<bool>::is_always_lock_free);
-
-// Makes the first Ctrl-C a request to stop; the second one has the usual effect.
-class InterruptGuard {
- public:
-  InterruptGuard() {
-    interrupted.store(false);
-    struct sigaction action {};
-    action.sa_handler = [](int) { interrupted.store(true); };
-    action.sa_flags = static_cast<int>(SA_RESETHAND);
-    ::sigaction(SIGINT, &action, &before_);
-  }
-  ~InterruptGuard() { ::sigaction(SIGINT, &before_, nullptr); }
-  InterruptGuard(const InterruptGuard&) = delete;
-  InterruptGuard& operator=(const InterruptGuard&) = delete;
-
- private:
-  struct sigaction before_ {};
-};
-
 void print_json_report(Context& context, const IngestArguments& arguments,
                        const IngestReport& report) {
   std::string text;
@@ -601,7 +579,7 @@ Result<IngestReport> run_ingest(Context& context, const IngestArguments& argumen
 
 int ingest(Context& context, const IngestArguments& arguments) {
   const InterruptGuard guard;
-  const Result<IngestReport> done = run_ingest(context, arguments, interrupted);
+  const Result<IngestReport> done = run_ingest(context, arguments, InterruptGuard::requested());
   if (!done.ok()) return context.fail(done.error());
   const IngestReport& report = done.value();
   if (context.json()) {

@@ -30,6 +30,7 @@
 #include "quipu/base/file_system.h"
 #include "quipu/ids.h"
 #include "quipu/index/slot_filter.h"
+#include "quipu/index/slot_order.h"
 #include "quipu/metric.h"
 #include "quipu/result.h"
 
@@ -59,6 +60,7 @@ struct DenseSearchParams {
   std::uint32_t ef = 0;                // 0: chosen from k (at least 64); else >= k
   bool exact = false;                  // scan all rows
   const SlotFilter* filter = nullptr;  // null: everything passes
+  const SlotOrder* ties = nullptr;     // of equal distances; null: ascending slots
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
   const Clock* clock = nullptr;  // needed with a deadline
 };
@@ -116,7 +118,7 @@ class DenseIndex {
   std::size_t consolidate(std::size_t rows_max, Seq horizon);
 
   // Reader. The nearest rows visible as of params.as_of that pass the filter, nearest first, equal
-  // distances by ascending slot; each slot once. Returns how many of `hits` were filled: fewer than
+  // distances as `ties` says; each slot once. Returns how many of `hits` were filled: fewer than
   // hits.size() only when fewer points match. Approximate unless exact or without a graph. For
   // kCosine the query may have any length; one of length 0 is at distance 1 from everything.
   // Errors: kInvalidArgument (query size, not finite, ef < hits.size()), kDeadlineExceeded.

@@ -59,7 +59,7 @@ class DenseSearch {
     if (deadline_.passed()) return late();
     if (k_ == 0 || matches_ == 0) return std::vector<ScoredRow>();
     if (scan_at_once()) return scan();
-    TopK tail(k_);
+    TopK tail(k_, params_.ties);
     if (!scan_tail(tail)) return late();
     std::vector<ScoredRow> found = tail.take();
     // After the tail: a row that left it before it was looked at is in the graph by now.
@@ -95,7 +95,7 @@ class DenseSearch {
 
   // Looks at every row that may be an answer.
   Result<std::vector<ScoredRow>> scan() {
-    TopK top(k_);
+    TopK top(k_, params_.ties);
     ExactScan scan(core_.rows, scorer_, deadline_, top);
     const std::uint32_t count = core_.rows.count();
     if (matches_ < count / 2) {
@@ -182,7 +182,7 @@ class DenseSearch {
       if (found.size() - tail_count >= k_ && entry.distance > found.back().distance) break;
       found.push_back({.distance = entry.distance, .slot = core_.rows.slot(row), .row = row});
     }
-    std::sort(found.begin(), found.end());
+    std::sort(found.begin(), found.end(), Nearer(params_.ties));
     if (found.size() > k_) found.resize(k_);
   }
 

@@ -132,6 +132,10 @@ class PayloadIndex {
   // reads neither.
   [[nodiscard]] PayloadEstimate estimate(const Moment& moment, const PayloadQuery& query) const;
 
+  // Whether the index holds every element, nulls aside, that the points which are seen and pass
+  // have under the key. Cost: linear in the rows that hold something else.
+  [[nodiscard]] bool is_whole(const Moment& moment, const PayloadScope& scope) const;
+
   // The `k` values that most points have which are seen and pass; more frequent ones first, equal
   // counts by ascending value. A point counts once for a value. Of kKeyword, kUuid, kInteger (its
   // integers) and kBool. Errors: kFailedPrecondition ("facet_kind") for others,

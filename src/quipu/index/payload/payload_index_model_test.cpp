@@ -493,12 +493,16 @@ void check_facets(const PayloadIndex& index, const Held& held, Draw& draw) {
   const bool filtered = draw.chance(60);
   std::map<std::variant<std::string, std::int64_t, bool>, std::uint64_t> counts;
   bool whole = true;
+  bool others = false;
   for (const auto& [slot, point] : held.model) {
     if (filtered && !filter.contains(SlotId(slot))) continue;
     std::set<std::variant<std::string, std::int64_t, bool>> values;
     for (const Value& value : point.values) {
       for (const Element& element : value.elements) {
-        if (!is_held(kind, element)) continue;
+        if (!is_held(kind, element)) {
+          others = others || !std::holds_alternative<std::monostate>(element);
+          continue;
+        }
         if (const auto* const text = std::get_if<std::string>(&element)) {
           whole = whole && text->size() < 4000;
           values.insert(*text);
@@ -516,8 +520,8 @@ void check_facets(const PayloadIndex& index, const Held& held, Draw& draw) {
                    [](const FacetHit& a, const FacetHit& b) { return a.count > b.count; });
   const std::size_t k = draw.below(12);
   if (wanted.size() > k) wanted.resize(k);
-  const auto got =
-      index.facet(*held.moment, {.as_of = held.seq, .filter = filtered ? &filter : nullptr}, k);
+  const PayloadScope scope = {.as_of = held.seq, .filter = filtered ? &filter : nullptr};
+  const auto got = index.facet(*held.moment, scope, k);
   if (kind != PayloadKind::kKeyword && kind != PayloadKind::kUuid &&
       kind != PayloadKind::kInteger && kind != PayloadKind::kBool) {
     ASSERT_FALSE(got.ok());
@@ -527,10 +531,12 @@ void check_facets(const PayloadIndex& index, const Held& held, Draw& draw) {
   if (!whole) {
     ASSERT_FALSE(got.ok());
     ASSERT_EQ(got.error().reason, "index_incomplete");
+    ASSERT_FALSE(index.is_whole(*held.moment, scope));
     return;
   }
   ASSERT_EQ(why_not(got), "");
   ASSERT_EQ(got.value(), wanted);
+  ASSERT_EQ(index.is_whole(*held.moment, scope), !others);
 }
 
 void check_order(const PayloadIndex& index, const Held& held, Draw& draw) {

@@ -1,6 +1,7 @@
 // Facets, and values in order.
 #include <algorithm>
 #include <array>
+#include <initializer_list>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -252,6 +253,32 @@ OrderSource order_source(const SortedRun<T>& run, const PayloadWalk& walk) {
 
 }  // namespace
 
+namespace {
+
+// Whether a row that passes is in a list of one of the tags.
+bool any_tagged(const PayloadSegments& segments, const Gate& gate,
+                std::initializer_list<PayloadTag> tags) {
+  for (const PayloadTag tag : tags) {
+    for (const auto& segment : segments) {
+      const std::optional<std::uint32_t> key = segment->postings->find(tagged(tag));
+      if (!key.has_value()) continue;
+      PostingCursor cursor(*segment->postings, *key);
+      for (std::uint32_t row = cursor.next(); row != kRowsEnd; row = cursor.next()) {
+        if (gate.passes(row)) return true;
+      }
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+bool PayloadIndex::is_whole(const Moment& moment, const PayloadScope& scope) const {
+  const Gate gate(*state_->core, moment, scope);
+  return !any_tagged(*moment.segments, gate,
+                     {PayloadTag::kOthers, PayloadTag::kUnheld, PayloadTag::kLong});
+}
+
 Result<std::vector<FacetHit>> PayloadIndex::facet(const Moment& moment, const PayloadScope& scope,
                                                   std::size_t k) const {
   const PayloadKind kind = options().kind;
@@ -267,19 +294,10 @@ Result<std::vector<FacetHit>> PayloadIndex::facet(const Moment& moment, const Pa
   const PayloadSegments& segments = *moment.segments;
   Gate gate(*state_->core, moment, scope);
   gate.prepare();
-  for (const PayloadTag tag : {PayloadTag::kUnheld, PayloadTag::kLong}) {
-    for (const auto& segment : segments) {
-      const std::optional<std::uint32_t> key = segment->postings->find(tagged(tag));
-      if (!key.has_value()) continue;
-      PostingCursor cursor(*segment->postings, *key);
-      for (std::uint32_t row = cursor.next(); row != kRowsEnd; row = cursor.next()) {
-        if (!gate.passes(row)) continue;
-        return Error{
-            .code = ErrorCode::kFailedPrecondition,
-            .message = format("a value of over {} bytes is not in the index", kHeldBytesMax),
-            .reason = "index_incomplete"};
-      }
-    }
+  if (any_tagged(segments, gate, {PayloadTag::kUnheld, PayloadTag::kLong})) {
+    return Error{.code = ErrorCode::kFailedPrecondition,
+                 .message = format("a value of over {} bytes is not in the index", kHeldBytesMax),
+                 .reason = "index_incomplete"};
   }
   BestFacets best(k);
   if (kind == PayloadKind::kInteger) {

@@ -32,6 +32,7 @@
 #include "quipu/ids.h"
 #include "quipu/index/postings/posting_format.h"
 #include "quipu/index/slot_filter.h"
+#include "quipu/index/slot_order.h"
 #include "quipu/result.h"
 
 namespace quipu::index {
@@ -80,6 +81,7 @@ struct SparseSearchParams {
   Bm25 bm25;
   double length_mean = 1;              // kCounts: of all rows, over all shards
   const SlotFilter* filter = nullptr;  // null: everything passes
+  const SlotOrder* ties = nullptr;     // of equal scores; null: ascending slots
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
   const Clock* clock = nullptr;  // needed with a deadline
 };
@@ -151,7 +153,7 @@ class SparseIndex {
   [[nodiscard]] std::uint64_t rows_with(const Moment& moment, std::string_view key,
                                         Seq as_of) const;
   // The rows with the largest sums over the terms that they have, which is at least one; larger
-  // first, equal scores by ascending slot. Exact. `terms` have distinct keys. Returns how many of
+  // first, equal scores as `ties` says. Exact. `terms` have distinct keys. Returns how many of
   // `hits` were filled. Errors: kDeadlineExceeded.
   [[nodiscard]] Result<std::size_t> search(const Moment& moment, std::span<const SparseTerm> terms,
                                            const SparseSearchParams& params,

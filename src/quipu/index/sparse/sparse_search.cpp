@@ -80,7 +80,8 @@ class SparseSearch {
         scorer_(scorer),
         deadline_{.at = params.deadline, .clock = params.clock},
         stats_(stats),
-        top_(k),
+        row_count_(core.rows.count()),
+        top_(k, params.ties),
         sums_(kWindowRows),
         hit_(kWindowRows / 64) {}
 
@@ -113,6 +114,10 @@ class SparseSearch {
     double weight = 0;
     Sum bound = 0;
   };
+  struct Chosen {
+    std::uint32_t row = 0;
+    Sum sum = 0;
+  };
 
   // Whether a row of at most this sum is not kept. Scores are compared as the floats that callers
   // get, so that equal ones are equal.
@@ -131,6 +136,7 @@ class SparseSearch {
   bool walk() {
     for (;;) {
       set_aside();
+      if (first_ + 1 == lists_.size()) return walk_last();
       std::uint32_t begin = kRowsEnd;
       for (std::size_t i = first_; i < lists_.size(); ++i) {
         begin = std::min(begin, lists_[i].cursor->row());
@@ -145,6 +151,36 @@ class SparseSearch {
         offer_all(begin);
       }
     }
+  }
+
+  // Damaged blocks may say anything.
+  static std::uint32_t row_after(std::uint32_t row) { return row == kRowsEnd ? row : row + 1; }
+
+  // The same with one list left to walk: its blocks are the windows, and there is nothing to add
+  // up.
+  bool walk_last() {
+    List& list = lists_.back();
+    PostingCursor& cursor = *list.cursor;
+    const BlockMeta* const blocks_end = cursor.blocks().data() + cursor.blocks().size();
+    while (cursor.row() != kRowsEnd) {
+      if (deadline_.passed()) return false;
+      const BlockMeta* block = cursor.block_of(cursor.row());
+      std::uint32_t begin = 0;  // behind the blocks that are stepped over, which are not decoded
+      while (block != nullptr && block != blocks_end &&
+             hopeless(below_ + scorer_.bound(list.weight, *block))) {
+        begin = std::max(begin, row_after(block->last_row));
+        ++block;
+      }
+      if (block == nullptr || block == blocks_end) return true;
+      cursor.seek(begin);
+      chosen_.clear();
+      cursor.visit_until(row_after(block->last_row), [&](std::uint32_t row, std::uint32_t number) {
+        ++stats_.postings;
+        if (row < row_count_) choose(row, scorer_.part(list.weight, row, number));
+      });
+      offer_chosen();
+    }
+    return true;
   }
 
   // The most that a row of the window can have.
@@ -165,14 +201,14 @@ class SparseSearch {
     return sum;
   }
 
+  // All sums and hits are zero before and after a window.
   void add_up(std::uint32_t begin, std::uint32_t end) {
-    std::fill(sums_.begin(), sums_.end(), Sum{0});
-    std::fill(hit_.begin(), hit_.end(), 0);
     for (std::size_t i = first_; i < lists_.size(); ++i) {
       const double weight = lists_[i].weight;
       lists_[i].cursor->visit_until(end, [&](std::uint32_t row, std::uint32_t number) {
         const std::uint32_t at = row - begin;
         ++stats_.postings;
+        if (at >= kWindowRows || row >= row_count_) return;  // damaged
         sums_[at] += scorer_.part(weight, row, number);
         hit_[at / 64] |= std::uint64_t{1} << (at % 64);
       });
@@ -180,16 +216,33 @@ class SparseSearch {
   }
 
   void offer_all(std::uint32_t begin) {
+    chosen_.clear();
     for (std::uint32_t word = 0; word < hit_.size(); ++word) {
       for (std::uint64_t bits = hit_[word]; bits != 0; bits &= bits - 1) {
         const std::uint32_t at = word * 64 + static_cast<std::uint32_t>(std::countr_zero(bits));
-        if (!hopeless(sums_[at] + below_)) offer(begin + at, sums_[at]);
+        choose(begin + at, sums_[at]);
+        sums_[at] = 0;
       }
+      hit_[word] = 0;
+    }
+    offer_chosen();
+  }
+
+  // Whether a row is visible is a line of memory for each, and none is near the other: they are
+  // all asked for before the first is needed.
+  void choose(std::uint32_t row, Sum sum) {
+    if (hopeless(sum + below_)) return;
+    core_.rows.prefetch_meta(row);
+    chosen_.push_back({row, sum});
+  }
+  void offer_chosen() {
+    for (const Chosen& each : chosen_) {
+      if (!hopeless(each.sum + below_)) offer(each.row, each.sum);  // the bound rises meanwhile
     }
   }
 
   void offer(std::uint32_t row, Sum sum) {
-    if (row >= core_.rows.count() || !core_.rows.visible(row, params_.as_of)) return;
+    if (!core_.rows.visible(row, params_.as_of)) return;
     const SlotId slot(core_.rows.slot(row));
     if (params_.filter != nullptr && !params_.filter->contains(slot)) return;
     ++stats_.candidates;
@@ -209,12 +262,14 @@ class SparseSearch {
   const Scorer& scorer_;
   const Deadline deadline_;
   SparseSearchStats& stats_;
+  const std::uint32_t row_count_;  // what a damaged list says beyond is no row
   TopK top_;
   std::vector<List> lists_;  // ascending by bound
   std::size_t first_ = 0;    // of the lists that are walked
   Sum below_ = 0;            // the bounds of those before, together
   std::vector<Sum> sums_;
   std::vector<std::uint64_t> hit_;
+  std::vector<Chosen> chosen_;  // of the window's rows, those that may be kept
 };
 
 template <typename Scorer>

@@ -183,6 +183,15 @@ PayloadPath PayloadPath::of_elements() const {
   return path;
 }
 
+bool PayloadPath::visit_elements(JsonView payload, const Visit& visit) const {
+  return this->visit(payload, [&visit](JsonView value) {
+    if (!value.is_array()) return visit(value);
+    bool more = true;
+    value.for_each_element([&](JsonView element) { return more = visit(element); });
+    return more;
+  });
+}
+
 PayloadPath PayloadPath::joined(const PayloadPath& inner) const {
   PayloadPath path = *this;
   path.steps_.insert(path.steps_.end(), inner.steps_.begin(), inner.steps_.end());

@@ -42,6 +42,8 @@ class PayloadPath {
   // end) reaches nothing. Returns whether it went to the end.
   // Cost: no allocation of its own.
   bool visit(JsonView payload, const Visit& visit) const;
+  // The same, but an array at the end of the path stands for its elements (of one level only).
+  bool visit_elements(JsonView payload, const Visit& visit) const;
 
   // The path with "[]" at its end, unless it has it.
   [[nodiscard]] PayloadPath of_elements() const;

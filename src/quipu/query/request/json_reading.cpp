@@ -114,11 +114,10 @@ Result<std::size_t> read_choice(JsonView json, Names names, const Place& at) {
                   kInvalidQuery);
 }
 
-Result<PointId> read_point_id(JsonView json, const Place& at) {
-  if (const auto number = json.as_uint64()) return PointId::number(*number);
-  constexpr std::string_view kWanted = "an integer of 0 to 18446744073709551615 or a UUID";
-  if (!json.is_string()) return expected(kWanted, json, at);
-  std::string_view text = *json.as_string();
+namespace {
+
+// The UUID in any of its forms.
+std::optional<PointId> uuid_of(std::string_view text) {
   constexpr std::string_view kUrn = "urn:uuid:";
   if (text.starts_with(kUrn)) text.remove_prefix(kUrn.size());
   if (text.size() == 38 && text.front() == '{' && text.back() == '}') text = text.substr(1, 36);
@@ -129,8 +128,23 @@ Result<PointId> read_point_id(JsonView json, const Place& at) {
   // A number in quotes is no id.
   const bool may_be_uuid = uuid.size() == 36;
   const Result<PointId> id = PointId::parse(uuid);
-  if (!may_be_uuid || !id.ok()) return expected(kWanted, json, at);
+  if (!may_be_uuid || !id.ok()) return std::nullopt;
   return id.value();
+}
+
+}  // namespace
+
+Result<PointId> read_point_id(JsonView json, const Place& at) {
+  if (const auto number = json.as_uint64()) return PointId::number(*number);
+  const std::optional<PointId> id = json.is_string() ? uuid_of(*json.as_string()) : std::nullopt;
+  if (id) return *id;
+  return expected("an integer of 0 to 18446744073709551615 or a UUID", json, at);
+}
+
+Result<PointId> read_uuid(std::string_view text, const Place& at) {
+  const std::optional<PointId> id = uuid_of(text);
+  if (id) return *id;
+  return at.error("expected a UUID, got " + in_quotes(text), kInvalidQuery);
 }
 
 Status read_elements(JsonView array, std::string_view what, const Place& at,

@@ -49,6 +49,8 @@ inline constexpr std::string_view kQueryTooLarge = "query_too_large";
 // A number, or a UUID in any of the forms that Qdrant reads: without hyphens, in braces, after
 // "urn:uuid:".
 [[nodiscard]] Result<PointId> read_point_id(JsonView json, const Place& at);
+// The UUID alone. Errors: kInvalidArgument, quoting it.
+[[nodiscard]] Result<PointId> read_uuid(std::string_view text, const Place& at);
 
 // Calls read(element, place) for each element; stops at its first error.
 [[nodiscard]] Status read_elements(JsonView array, std::string_view what, const Place& at,

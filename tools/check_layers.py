@@ -38,7 +38,7 @@ SEALED = {"index": ["dense", "hnsw", "flat", "sparse", "payload", "grid", "graph
 COMPOSED = {"index/dense": ["hnsw", "flat"], "index/sparse": ["flat"]}
 # Header prefix: the only folders that may include it.
 CONFINED = {"rocksdb/": ["storage/rocksdb"], "immintrin.h": ["simd"], "arm_neon.h": ["simd"],
-            "grpcpp/": ["api/grpc", "api/testing"], "grpc/": ["api/grpc"],
+            "grpcpp/": ["api/grpc"], "grpc/": ["api/grpc"],
             "google/protobuf/": ["api"], "qdrant_proto/": ["api/qdrant/grpc"],
             "quipu_proto/": ["api/grpc/v1"],
             "nats/": ["cluster"], "openvino/": ["embed/openvino"],

@@ -12,7 +12,7 @@
 #include <string>
 
 #include "quipu/api/rpc_table.h"
-#include "quipu/api/testing/grpc_fixture.h"
+#include "tests/support/grpc_fixture.h"
 
 namespace quipu::api::grpc::v1 {
 namespace {

@@ -13,9 +13,9 @@
 #include "quipu/api/qdrant/grpc/json_messages.h"
 #include "quipu/api/qdrant/grpc/values.h"
 #include "quipu/api/rpc_table.h"
-#include "quipu/api/testing/grpc_fixture.h"
 #include "quipu/base/rng.h"
 #include "quipu/base/test_support.h"
+#include "tests/support/grpc_fixture.h"
 
 namespace quipu::api::qdrant::rpc {
 namespace {

@@ -20,7 +20,7 @@
 
 #include "quipu/api/qdrant/grpc/values.h"
 #include "quipu/api/rpc_table.h"
-#include "quipu/api/testing/grpc_fixture.h"
+#include "tests/support/grpc_fixture.h"
 
 namespace quipu::api::qdrant::rpc {
 namespace {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "quipu/api/qdrant/request.h"
+#include "quipu/api/route.h"
 #include "quipu/base/clock.h"
 #include "quipu/base/json.h"
 #include "quipu/engine.h"
@@ -88,6 +89,8 @@ struct UpdateTarget {
   Clock* clock = nullptr;
   std::chrono::steady_clock::time_point deadline;
 };
+// Of a call whose first parameter is the collection; it borrows from the call.
+[[nodiscard]] UpdateTarget target_of(const CallPtr& call, const Terms& terms);
 
 // Does an update and waits for it. Points that a patch names and that are not there do not stop the
 // rest: the error (kNotFound, "point_not_found") comes after all others were written. The result is

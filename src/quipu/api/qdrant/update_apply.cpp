@@ -3,6 +3,7 @@
 #include <set>
 #include <utility>
 
+#include "quipu/api/call.h"
 #include "quipu/api/qdrant/dialect.h"
 #include "quipu/api/qdrant/update.h"
 #include "quipu/base/format.h"
@@ -258,6 +259,14 @@ class Applier {
 };
 
 }  // namespace
+
+UpdateTarget target_of(const CallPtr& call, const Terms& terms) {
+  return {.engine = &call->core().engine,
+          .tenant = call->tenant(),
+          .collection = call->parameter(0),
+          .clock = &call->core().clock,
+          .deadline = call->core().clock.steady_now() + terms.timeout};
+}
 
 Result<std::optional<std::uint64_t>> apply_update(const UpdateTarget& target, Update update) {
   Applier applier(target);

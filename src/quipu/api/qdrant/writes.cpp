@@ -31,14 +31,6 @@ std::string update_result(const Number& number, const Terms& terms) {
   return json;
 }
 
-UpdateTarget target_of(const CallPtr& call, const Terms& terms) {
-  return {.engine = &call->core().engine,
-          .tenant = call->tenant(),
-          .collection = call->parameter(0),
-          .clock = &call->core().clock,
-          .deadline = call->core().clock.steady_now() + terms.timeout};
-}
-
 // Reads the body with `read` and does what it says.
 template <typename Read>
 void do_update(const CallPtr& call, const Read& read) {

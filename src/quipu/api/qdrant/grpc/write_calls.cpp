@@ -16,14 +16,6 @@ void fill_result(const Number& number, const Terms& terms, pb::UpdateResult& out
   out.set_status(terms.wait ? pb::Completed : pb::Acknowledged);
 }
 
-UpdateTarget target_of(const CallPtr& call, const Terms& terms) {
-  return {.engine = &call->core().engine,
-          .tenant = call->tenant(),
-          .collection = call->parameter(0),
-          .clock = &call->core().clock,
-          .deadline = call->core().clock.steady_now() + terms.timeout};
-}
-
 // Reads a message with `read(request, kinds)` and does what it says.
 template <typename Request, typename Read>
 void do_update(const CallPtr& call, const Read& read) {

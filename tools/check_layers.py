@@ -45,7 +45,7 @@ CONFINED = {"rocksdb/": ["storage/rocksdb"], "immintrin.h": ["simd"], "arm_neon.
             "simdjson": ["base"], "openssl/": ["base", "server"], "boost/": ["server", "cli"],
             "spdlog/": ["telemetry"], "prometheus/": ["telemetry"], "CLI/": ["cli"],
             "toml++/": ["server"], "unicode/": ["text"], "utf8proc.h": ["text"],
-            "libstemmer.h": ["text/analysis"]}
+            "libstemmer.h": ["text/analysis"], "pcre2.h": ["text/regex"]}
 CMAKE_LAYER = re.compile(r"quipu_layer\(\s*(\w+)\s*(?:USES\s+([a-z\s]*))?")
 INCLUDE = re.compile(r'\s*#\s*include\s*[<"]([^>"]+)[>"]')
 

@@ -5,6 +5,8 @@ Usage: tools/check_tidy.py [root]     (default: the folder above tools/)
   * C++ files of include/, src/, tests/, bench/ and fuzz/: lengths of lines, functions and files,
     #pragma once, banned names; x.cpp includes its own x.h before anything else (so that the header
     is compiled alone there).
+  * Names in unnamed namespaces of src/quipu are unique in their target, as batches of its sources
+    are compiled as one (docs/decisions/0014-unity-builds.md); equal aliases may be repeated.
   * Each layer below src/quipu has a README.md of at most 40 lines.
   * No text file of the project names a path of some machine.
 To except one line, end it with `// tidy: <why>` (`# tidy: <why>` in scripts); to except a function
@@ -43,6 +45,11 @@ BANNED = [
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.MULTILINE)
 MACHINE_PATH = re.compile(
     r"(?<![\w./-])/(work|root|tmp/w|tmp/bash_jobs|mnt|home/(?!user\b|quipu\b|ada\b)\w+)(/|\b(?=[\s\"'`),:]|$))")
+
+# Folders of a layer whose sources are a target of their own, and layers that are never batched.
+OWN_TARGETS = ("embed/openvino", "cli/executable", "text/tool")
+NEVER_BATCHED = ("simd",)
+WORD = re.compile(r"[A-Za-z_]\w*$")
 
 TOKEN = re.compile(r"""
     (?P<skip>//[^\n]*|/\*.*?\*/|\s+|^[ \t]*\#(?:[^\n\\]|\\.|\\\n)*)
@@ -152,6 +159,116 @@ def functions(text):
         position += 1
 
 
+def without_attributes(statement):
+    """The tokens without [[...]], alignas(...) and __attribute__((...))."""
+    kept, at = [], 0
+    while at < len(statement):
+        if statement[at] in ("alignas", "__attribute__") or statement[at:at + 2] == ["[", "["]:
+            at += statement[at] != "["
+            depth = 0
+            while at < len(statement):
+                depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(statement[at], 0)
+                at += 1
+                if depth == 0:
+                    break
+            continue
+        kept.append(statement[at])
+        at += 1
+    return kept
+
+
+def declared(statement, ending):
+    """(name, how it is declared) of a declaration at namespace scope, its tokens up to `ending`
+    ("{", ";" or "="); None for what needs no name of its own: a forward declaration, a test."""
+    statement = without_template(without_attributes(statement))
+    if not statement or statement[0] in ("static_assert", "extern", "friend"):
+        return None
+    if statement[0] in ("using", "namespace"):
+        return (statement[1], "alias") if ending == "=" else None
+    if statement[0] in ("struct", "class", "union", "enum") and "(" not in statement:
+        if ending == ";":
+            return None
+        head = statement[:min(statement.index(mark) for mark in (":", "<", statement[-1])
+                              if mark in statement) + 1]
+        words = [token for token in head if WORD.match(token) and token != "final"]
+        return words[-1], "type"
+    depth = 0
+    for at, token in enumerate(statement):
+        depth += {"<": 1, ">": -1}.get(token, 0)
+        if token == "operator":
+            return None
+        if token in ("(", "[") and depth == 0:
+            statement = statement[:at]
+            break
+    if len(statement) < 2 or statement[-2] == "::" or not WORD.match(statement[-1]):
+        return None  # A macro such as TEST, or a member of a class.
+    return statement[-1], "name"
+
+
+def unnamed_names(text):
+    """(namespace around, name, its declaration's kind and text, line) in unnamed namespaces."""
+    stream = list(tokens(text))
+    scopes, statement, first, position = [], [], 0, 0
+
+    def end_of(start):
+        depth = 0
+        for at in range(start, len(stream)):
+            depth += {"{": 1, "}": -1, "(": 1, ")": -1}.get(stream[at][0], 0)
+            if depth == 0 and stream[at][0] in ("}", ";"):
+                return at
+        return len(stream) - 1
+
+    while position < len(stream):
+        token, line = stream[position]
+        if token == "{" and "namespace" in statement[:2]:
+            scopes.append("".join(statement[statement.index("namespace") + 1:]))
+            statement = []
+        elif token == "}":
+            if scopes:
+                scopes.pop()
+            statement = []
+        elif token in ("{", ";", "=") and statement.count("(") == statement.count(")"):
+            found = declared(statement, token) if "" in scopes else None
+            end = position if token == ";" else end_of(position)
+            if found is not None:
+                whole = " ".join(each for each, _ in stream[position - len(statement):end + 1])
+                kind = whole if found[1] == "alias" else found[1]
+                yield "::".join(name for name in scopes if name), found[0], kind, first
+            statement, position = [], end
+        elif token == "{":  # In parentheses: a lambda, or a value in braces.
+            position = end_of(position)
+        else:
+            if not statement:
+                first = line
+            statement.append(token)
+        position += 1
+
+
+def target_of(path):
+    """Which target's sources a file below src/quipu is among."""
+    layer = path.parts[0]
+    own = "/".join(path.parts[:2])
+    return (own if own in OWN_TARGETS else layer) + ("_test" if path.stem.endswith("_test") else "")
+
+
+def batch_problems(source):
+    seen = {}
+    for path in sorted(source.rglob("*.cpp")):
+        below = path.relative_to(source)
+        if below.parts[0] in NEVER_BATCHED:
+            continue
+        text = path.read_text(encoding="utf-8")
+        lines = text.splitlines()
+        for namespace, name, kind, number in unnamed_names(text):
+            if EXCEPTED.search(lines[number - 1]):
+                continue
+            other, other_kind = seen.setdefault((target_of(below), namespace, name), (path, kind))
+            if other != path and (kind in ("type", "name") or kind != other_kind):
+                yield path, number, (f"'{name}' is in the unnamed namespace of "
+                                     f"{other.relative_to(source)} too: name it for what is "
+                                     "particular, or share it in a header")
+
+
 def long_functions(text, lines):
     for first, last in functions(text):
         count = last - first + 1
@@ -238,6 +355,8 @@ def main():
                 report(path, number, text)
     if source.is_dir():
         for path, number, text in readme_problems(source):
+            report(path, number, text)
+        for path, number, text in batch_problems(source):
             report(path, number, text)
     if not sources:
         report(root, 1, "no sources found")

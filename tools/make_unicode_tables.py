@@ -9,9 +9,13 @@ tokens for every text, Quipu's tables are measured from the package itself, one 
 time, instead of being taken from one release of the Unicode database.
 """
 import pathlib
+import sys
 import unicodedata
 
-from tokenizers import __version__, normalizers, pre_tokenizers
+from tokenizers import Regex, __version__, normalizers, pre_tokenizers
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import charsmap  # noqa: E402
 
 PINNED = "0.23.3"
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -108,6 +112,93 @@ def compositions(nfc, canonical):
     return sorted(out)
 
 
+# What regular expressions may name, as Oniguruma knows it: general categories and others.
+CATEGORIES = ("Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Co "
+              "Cn").split()
+PROPERTIES = ["Alphabetic", "Lowercase", "Uppercase", "White_Space", "Word"]
+SCRIPTS = ("Arabic Armenian Bengali Bopomofo Cyrillic Devanagari Ethiopic Georgian Greek Gujarati "
+           "Gurmukhi Han Hangul Hebrew Hiragana Kannada Katakana Khmer Lao Latin Malayalam Mongolian "
+           "Myanmar Oriya Sinhala Tamil Telugu Thaana Thai Tibetan Common Inherited").split()
+
+
+def matched_ranges(pattern):
+    """What a pattern of one character matches, as write() wants ranges."""
+    text = "".join(map(chr, CODE_POINTS))
+    split = pre_tokenizers.Split(Regex(f"(?:{pattern})+"), "removed", invert=True)
+    found = []
+    for _, (begin, end) in split.pre_tokenize_str(text):
+        found += [ord(x) for x in text[begin:end]]
+    return ranges(found)
+
+
+def property_table():
+    """(name's length, its characters, count of numbers, ranges) for each name."""
+    numbers = []
+    for name in CATEGORIES + PROPERTIES + SCRIPTS:
+        pattern = {"White_Space": r"\s", "Word": r"\w"}.get(name, rf"\p{{{name}}}")
+        found = matched_ranges(pattern)
+        numbers += [len(name)] + [ord(x) for x in name] + [len(found)] + found
+    assert matched_ranges(r"\d") == matched_ranges(r"\p{Nd}")
+    return numbers
+
+
+def script_table():
+    """(distance, length - 1, class) for UnicodeScripts; what it never splits at is left out."""
+    split = pre_tokenizers.UnicodeScripts().pre_tokenize_str
+    a, b = "a", chr(0x431)
+    own = [c for c in CODE_POINTS
+           if len(split(a + chr(c) + a)) > 1 or len(split(b + chr(c) + b)) > 1]
+    pieces = [piece for piece, _ in split("".join(map(chr, own)))]
+    assert sum(map(len, pieces)) == len(own)
+    known, labels, at = [], {}, 0
+    for piece in pieces:
+        same = [i for i, x in enumerate(known) if len(split(x + piece[0])) == 1]
+        assert len(same) <= 1
+        if not same:
+            known.append(piece[0])
+            same = [len(known) - 1]
+        for c in own[at:at + len(piece)]:
+            labels[c] = same[0] + 1
+        at += len(piece)
+    out, before = [], 0
+    runs = []
+    for c in own:
+        if runs and runs[-1][1] == c - 1 and runs[-1][2] == labels[c]:
+            runs[-1][1] = c
+        else:
+            runs.append([c, c, labels[c]])
+    for first, last, label in runs:
+        out += [first - before, last - first, label]
+        before = last
+    return out
+
+
+def grapheme_tables():
+    """Characters that join the one before, the one after, none, and pictographs.
+
+    Seen through a charsmap: of a cluster the shortest replaced prefix stands for all of it.
+    """
+    mark, joiner, sign = chr(0x301), chr(0x200D), chr(0xA9)
+
+    def replacing(characters):
+        return normalizers.Precompiled(charsmap.build(dict.fromkeys(characters, "1"))).normalize_str
+
+    after_a, after_sign = replacing("a"), replacing(sign)
+    extend = [c for c in CODE_POINTS if after_a("a" + chr(c)) == "1"]
+    joined = set(extend)
+    # U+0000 is no key, and the characters of several bytes tell controls only up to three of them:
+    # a cluster of six bytes and more is never replaced as a whole.
+    prepend, control = [], [0]
+    for start in range(1, len(CODE_POINTS), 4096):
+        block = [chr(c) for c in CODE_POINTS[start:start + 4096] if c not in joined and c != 0x61]
+        own = replacing(block)
+        prepend += [ord(x) for x in block if own(x + "a") == "1"]
+        control += [ord(x) for x in block if len(x.encode()) <= 3 and own(x + mark) != "1"]
+    pictographs = [c for c in CODE_POINTS if c not in joined and
+                   after_sign(sign + joiner + chr(c)) != "1" + chr(c)]
+    return extend, prepend, control, pictographs
+
+
 def main():
     assert __version__ == PINNED, __version__
     bert = normalizers.BertNormalizer
@@ -126,7 +217,8 @@ def main():
     split_word = pre_tokenizers.Whitespace().pre_tokenize_str
 
     hangul = range(0xAC00, 0xD7A4)
-    space, control, punctuation, word, ideograph = [], [], [], [], []
+    split_number = pre_tokenizers.Digits(individual_digits=True).pre_tokenize_str
+    space, control, punctuation, word, ideograph, numeric = [], [], [], [], [], []
     canonical, compatibility, lowercase = [], [], []
     for c in CODE_POINTS:
         x = chr(c)
@@ -143,6 +235,8 @@ def main():
             ideograph.append(c)
         if len(split_bert(between)) == 3:
             punctuation.append(c)
+        if len(split_number(between)) == 3:
+            numeric.append(c)
         pieces = len(split_word(between))
         assert (pieces == 2) == is_space, hex(c)
         if pieces == 1:
@@ -184,7 +278,22 @@ def main():
         array("kNonspacingRanges", "Removed by BERT's strip_accents" + note, ranges(nonspacing)),
         array("kMarkRanges", "Removed by StripAccents" + note, ranges(marks)),
         array("kWordRanges", r"What \w matches" + note, ranges(word)),
+        array("kNumericRanges", "Numbers, as the splitting of digits has them" + note,
+              ranges(numeric)),
         array("kCombiningClasses", "Class, count of numbers, ranges", class_numbers)])
+    extend, prepend, breaking, pictographs = grapheme_tables()
+    write("tables_graphemes.cpp", [
+        array("kJoinsBeforeRanges", "Never begin a grapheme cluster" + note, ranges(extend)),
+        array("kJoinsAfterRanges", "Never end one" + note, ranges(prepend)),
+        array("kBreaksRanges", "Are always one by themselves" + note, ranges(breaking)),
+        array("kPictographRanges", "Pictographs" + note, ranges(pictographs))])
+    write("tables_scripts.cpp", [
+        array("kScripts", "Scripts, by number, as (distance from the last, length - 1, number)",
+              script_table())])
+    write("tables_regex.cpp", [
+        array("kRegexProperties", "Properties that regular expressions may name: length of the name,"
+              "\n// its characters, count of numbers, ranges as (distance from the last, length - 1)",
+              property_table())])
     note = "; (distance from the last, length, code points)"
     write("tables_canonical.cpp", [
         array("kCanonical", "Full canonical decompositions, Hangul left out" + note,

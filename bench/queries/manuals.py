@@ -72,9 +72,9 @@ def read_page(path):
     return (f"{stem}({section})", name, passages) if passages else None
 
 
-def collect():
-    """{title: (NAME line, passages)} in the order of the titles."""
-    files = sorted(PAGES.glob("*/usr/share/man/man[1-8]/*.gz"))
+def collect(folder=PAGES):
+    """{title: (NAME line, passages)} of the packages below a folder, in the order of the titles."""
+    files = sorted(folder.glob("*/usr/share/man/man[1-8]/*.gz"))
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         found = [page for page in pool.map(read_page, files) if page]
     pages = {}

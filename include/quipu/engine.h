@@ -61,6 +61,9 @@ struct VectorConfig {
   // kSparse: a query's weights are multiplied by the inverse document frequency of their
   // dimensions, over all shards, as of the query's moment.
   bool idf = false;
+  // Given by the engine: what is stored of the vector has this number, and no other vector of the
+  // collection ever gets it. So a name may be used again, for a vector of another kind or size.
+  std::uint16_t id = 0;
 };
 
 // A text of every point whose words are searched by BM25.
@@ -113,6 +116,19 @@ struct CollectionPatch {
   std::vector<std::string> drop_payload_indexes;  // by key
 };
 
+// One of several changes of a collection's vectors that are made together: all or none.
+struct VectorChange {
+  enum class Kind : std::uint8_t {
+    kAdd,     // `vector`: searchable at once; points have it when they are next given one
+    kDrop,    // `name`: gone at once, with all that points have of it
+    kRename,  // `name` is called `to` from now on; nothing else changes
+  };
+  Kind kind = Kind::kAdd;
+  VectorConfig vector;
+  std::string name;
+  std::string to;
+};
+
 // A view's share of a collection, for status pages: of a vector, of words, of a payload index.
 struct VectorStatus {
   std::string name;   // a payload index's key
@@ -157,6 +173,26 @@ struct AliasChange {
   Kind kind = Kind::kPut;
   std::string alias;
   std::string target;  // of kPut and kRename
+};
+
+// A snapshot of one collection: one file that travels (docs/format/collection_snapshot.md).
+struct CollectionSnapshot {
+  std::string collection;  // its own name when it was taken
+  CollectionConfig config;
+  std::int64_t taken_us = 0;
+  std::uint64_t points = 0;
+  std::uint64_t size = 0;  // of the file
+  std::string sha256;      // of the file, in lower-case hexadecimal
+  std::string note;        // what its taker wanted to be told again
+};
+struct RecoverRequest {
+  std::string path;
+  std::string sha256;                        // "": whatever the file's is
+  std::optional<std::uint32_t> shard_count;  // the snapshot's unless given
+};
+struct CollectionRecovery {
+  CollectionInfo collection;
+  CollectionSnapshot snapshot;
 };
 
 // ---------------------------------------------------------------- points
@@ -373,7 +409,9 @@ struct SearchExplain {
   std::uint64_t filter_judged = 0;
   std::uint64_t filter_matched = 0;
   std::vector<std::string> filter_keys_without_index;
+  std::uint64_t reranked = 0;  // texts that a cross-encoder scored
   double embed_ms = 0;
+  double rerank_ms = 0;
   double filter_ms = 0;
   double search_ms = 0;
   double hydrate_ms = 0;
@@ -528,6 +566,14 @@ class Engine {
   // Errors of these and all below: kNotFound ("collection_not_found").
   Result<CollectionInfo> update_collection(std::string_view tenant, std::string_view name,
                                            const CollectionPatch& patch);
+  // Changes vectors of a live collection together, one change after the other. A program that
+  // changes its model adds a vector, fills it, and then drops the old one and renames the new one
+  // to its name in one call.
+  // Errors: kInvalidArgument ("empty_batch", "batch_too_large", and as create_collection()),
+  // kAlreadyExists ("vector_exists"), kNotFound ("vector_not_found"), kResourceExhausted
+  // ("vector_ids_used_up", after 65,536 vectors in a collection's life).
+  Result<CollectionInfo> change_vectors(std::string_view tenant, std::string_view name,
+                                        const std::vector<VectorChange>& changes);
   // With its aliases. By its own name alone: an alias is refused (kFailedPrecondition, "is_alias"),
   // because the name of something lasting should not end it.
   Status drop_collection(std::string_view tenant, std::string_view name);
@@ -607,6 +653,21 @@ class Engine {
   // Copies a snapshot into `data_dir`, which must be absent or empty, after checking it.
   [[nodiscard]] static Status restore(const std::string& snapshot_dir, const std::string& data_dir,
                                       const EngineEnvironment& environment);
+  // Writes everything of a collection but its aliases into the new file `path`, as of one moment of
+  // all its shards; writes go on meanwhile. `note`: at most 1 MiB. Errors: kAlreadyExists
+  // ("snapshot_exists"), kResourceExhausted ("disk_full").
+  Result<CollectionSnapshot> snapshot_collection(std::string_view tenant,
+                                                 std::string_view collection,
+                                                 const std::string& path, std::string_view note);
+  // Reads a snapshot whole and tells of it. Errors: kCorruption ("snapshot_damaged") saying where.
+  [[nodiscard]] Result<CollectionSnapshot> check_collection_snapshot(const std::string& path);
+  // Makes a collection of a snapshot, which is checked whole before. It takes the place of the one
+  // that has the name, if there is one, at once when it is complete; until then, and after an error
+  // or a crash, nothing has changed. Aliases stay. Views are made in the background.
+  // Errors: those of the file, kInvalidArgument ("checksum_mismatch"), kAlreadyExists
+  // ("alias_exists"), and as create_collection() and upsert().
+  Result<CollectionRecovery> recover_collection(std::string_view tenant, std::string_view name,
+                                                const RecoverRequest& request);
   // A digest of a collection's replicated state (points, vectors, versions), equal wherever the
   // same operations were applied.
   [[nodiscard]] Result<std::string> state_digest(std::string_view tenant,

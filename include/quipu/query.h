@@ -132,6 +132,17 @@ struct WordsQuery {
   friend bool operator==(const WordsQuery&, const WordsQuery&) = default;
 };
 
+// The points of the prefetches, by how well their texts answer this one: a cross-encoder reads both
+// at once, which is slower and truer than comparing vectors. Scores are from 0 to 1; a point
+// without such a text has 0. What does not fit the model is left out of the longer of the two.
+struct RerankQuery {
+  std::string text;
+  std::string model;  // one that scores pairs of texts
+  // A payload path, of whose strings the text is made, a line each; "": the point's text.
+  std::string key;
+  friend bool operator==(const RerankQuery&, const RerankQuery&) = default;
+};
+
 // By a number or a datetime of the payload; each such value of a point counts, so a point with
 // several may come several times (scroll) or by its best (query). Points without are left out.
 struct OrderByQuery {
@@ -218,7 +229,7 @@ struct SampleQuery {
 
 using StageQuery =
     std::variant<NearestQuery, RecommendQuery, DiscoverQuery, ContextQuery, OrderByQuery,
-                 FusionQuery, FormulaQuery, SampleQuery, FeedbackQuery, WordsQuery>;
+                 FusionQuery, FormulaQuery, SampleQuery, FeedbackQuery, WordsQuery, RerankQuery>;
 
 // Where the vectors of PointId inputs come from, when not from the collection that is asked.
 struct LookupFrom {
@@ -247,10 +258,11 @@ struct StageParams {
 
 // What any tree must satisfy, and by which limits, is in query/request/query_check.h.
 struct QueryStage {
-  std::vector<QueryStage> prefetch;  // fusions and formulas have at least one
+  std::vector<QueryStage> prefetch;  // fusions, formulas and reranks have at least one
   // Absent: with prefetches, an error; without, points by ascending id.
   std::optional<StageQuery> query;
-  std::string using_name;  // a vector or words; "" is the unnamed vector. Not for a fusion
+  // A vector or words; "" is the unnamed vector. Not for a fusion or a rerank.
+  std::string using_name;
   std::optional<Filter> filter;
   StageParams params;
   std::optional<float> score_threshold;  // worse ones are left out; not for ordering by payload

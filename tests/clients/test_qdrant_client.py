@@ -3,6 +3,7 @@
 Method: every public method of the client, over REST and over gRPC, against a server of its own; wrong
 inputs; and what docs/qdrant.md says answers 501, which must be all that does.
 """
+import hashlib
 import inspect
 import pathlib
 import random
@@ -35,18 +36,12 @@ TESTED = set("""
     get_collection collection_exists update_collection delete_collection create_collection
     recreate_collection upload_points upload_collection create_payload_index delete_payload_index
     migrate info collection_cluster_info cluster_status close update_collection_aliases
-    get_collection_aliases get_aliases""".split())
+    get_collection_aliases get_aliases create_vector_name delete_vector_name list_snapshots
+    create_snapshot delete_snapshot recover_snapshot""".split())
 NOT_BUILT = {
-    "create_vector_name": lambda c: c.create_vector_name(
-        "c", "late", models.SparseVectorNameConfig(sparse=models.SparseVectorConfig())),
-    "delete_vector_name": lambda c: c.delete_vector_name("c", "late"),
-    "list_snapshots": lambda c: c.list_snapshots("c"),
-    "create_snapshot": lambda c: c.create_snapshot("c"),
-    "delete_snapshot": lambda c: c.delete_snapshot("c", "s"),
     "list_full_snapshots": lambda c: c.list_full_snapshots(),
     "create_full_snapshot": lambda c: c.create_full_snapshot(),
     "delete_full_snapshot": lambda c: c.delete_full_snapshot("s"),
-    "recover_snapshot": lambda c: c.recover_snapshot("c", "file:///s"),
     "list_shard_snapshots": lambda c: c.list_shard_snapshots("c", 0),
     "create_shard_snapshot": lambda c: c.create_shard_snapshot("c", 0),
     "delete_shard_snapshot": lambda c: c.delete_shard_snapshot("c", 0, "s"),
@@ -628,6 +623,120 @@ class ClientTest(unittest.TestCase):
                       for client in (self.client, local)]
                 self.assertEqual(of[0], of[1])
         self.assertGreater(done, 20)
+
+    # ------------------------------------------------------------ vectors that come and go
+
+    def test_vectors_come_and_go(self):
+        self.client.create_collection("c", {"a": models.VectorParams(
+            size=2, distance=models.Distance.DOT)})
+        self.client.upsert("c", [models.PointStruct(id=i, vector={"a": [float(i), 1]})
+                                 for i in range(5)])
+        dense = models.DenseVectorNameConfig(dense=models.DenseVectorConfig(
+            size=3, distance=models.Distance.COSINE, datatype=models.Datatype.FLOAT16))
+        sparse = models.SparseVectorNameConfig(sparse=models.SparseVectorConfig(
+            modifier=models.Modifier.IDF))
+        multi = models.DenseVectorNameConfig(dense=models.DenseVectorConfig(
+            size=2, distance=models.Distance.DOT, multivector_config=models.MultiVectorConfig(
+                comparator=models.MultiVectorComparator.MAX_SIM)))
+        for name, config in (("late", dense), ("terms", sparse), ("rows", multi)):
+            self.assertEqual(self.client.create_vector_name("c", name, config, wait=True).status,
+                             models.UpdateStatus.COMPLETED)
+        params = self.client.get_collection("c").config.params
+        self.assertEqual(set(params.vectors), {"a", "late", "rows"})
+        self.assertEqual(params.vectors["late"].datatype, models.Datatype.FLOAT16)
+        self.assertEqual(params.sparse_vectors["terms"].modifier, models.Modifier.IDF)
+        self.assertEqual(self.client.query_points("c", [1.0, 0, 0], using="late").points, [])
+        self.client.update_vectors("c", [models.PointVectors(id=3, vector={
+            "late": [3.0, 0, 0], "rows": [[1.0, 2], [3, 4]],
+            "terms": models.SparseVector(indices=[7], values=[1])})])
+        for query, using in (([1.0, 0, 0], "late"), ([[1.0, 1]], "rows"),
+                             (models.SparseVector(indices=[7], values=[1]), "terms")):
+            found = self.client.query_points("c", query, using=using).points
+            self.assertEqual([point.id for point in found], [3], using)
+        self.refused(409, "late", self.client.create_vector_name, "c", "late", dense)
+        self.client.delete_vector_name("c", "late")
+        self.assertNotIn("late", self.client.get_collection("c").config.params.vectors)
+        self.refused(400, "late", self.client.query_points, "c", [1.0, 0, 0], using="late")
+        self.refused(400, "late", self.client.delete_vector_name, "c", "late")
+        self.assertNotIn("late", self.client.retrieve("c", [3], with_vectors=True)[0].vector)
+        self.client.create_vector_name("c", "late", models.DenseVectorNameConfig(
+            dense=models.DenseVectorConfig(size=4, distance=models.Distance.EUCLID)))
+        self.assertIsNone(self.client.get_collection("c").config.params.vectors["late"].datatype)
+        self.assertEqual(self.client.count("c", count_filter=models.Filter(must=[
+            models.HasVectorCondition(has_vector="late")])).count, 0)
+
+    # ------------------------------------------------------------ snapshots
+
+    def snapshot_path(self, name, collection="c"):
+        return (f"file://{self.server.folder.name}/data/collection-snapshots/default/{collection}/{name}")
+
+    def test_snapshots(self):
+        self.fill(count=50)
+        self.client.create_payload_index("c", "n", models.PayloadSchemaType.INTEGER)
+        self.client.update_collection("c", metadata={"owner": "ada"})
+        self.assertEqual(self.client.list_snapshots("c"), [])
+        made = self.client.create_snapshot("c")
+        self.assertEqual([s.name for s in self.client.list_snapshots("c")], [made.name])
+        content = httpx.get(f"{self.server.url}/collections/c/snapshots/{made.name}").content
+        self.assertEqual(len(content), made.size)
+        self.assertEqual(hashlib.sha256(content).hexdigest(), made.checksum)
+        before = self.client.scroll("c", limit=100, with_vectors=True)[0]
+        self.client.delete("c", models.Filter(must=[
+            models.FieldCondition(key="n", range=models.Range(gte=10))]))
+        self.assertEqual(self.client.count("c").count, 10)
+        self.refused(400, "SHA-256", self.client.recover_snapshot, "c",
+                     self.snapshot_path(made.name), checksum="0" * 64)
+        self.assertTrue(self.client.recover_snapshot(
+            "c", self.snapshot_path(made.name), checksum=made.checksum,
+            priority=models.SnapshotPriority.SNAPSHOT, wait=True))
+        self.assertEqual(self.client.scroll("c", limit=100, with_vectors=True)[0], before)
+        info = self.client.get_collection("c")
+        self.assertIn("n", info.payload_schema)
+        self.assertEqual(info.config.metadata, {"owner": "ada"})
+        self.client.recover_snapshot("copy", self.snapshot_path(made.name), wait=True)
+        self.assertEqual(self.client.count("copy").count, 50)
+        self.client.delete_snapshot("c", made.name)
+        self.assertEqual(self.client.list_snapshots("c"), [])
+        self.refused(404, made.name, self.client.delete_snapshot, "c", made.name)
+        self.refused(404, "none", self.client.create_snapshot, "none")
+
+    def test_snapshots_are_uploaded(self):
+        self.fill(count=20)
+        made = self.client.create_snapshot("c")
+        url = f"{self.server.url}/collections/c/snapshots"
+        content = httpx.get(f"{url}/{made.name}").content
+        self.client.delete("c", [1, 2, 3])
+
+        def upload(bytes_, **query):
+            return httpx.post(f"{url}/upload", params=query, timeout=30,
+                              files={"snapshot": ("any name", bytes_)})
+        answer = upload(content, checksum=made.checksum, priority="snapshot", wait="true")
+        self.assertEqual((answer.status_code, answer.json()["result"]), (200, True), answer.text)
+        self.assertEqual(self.client.count("c").count, 20)
+        for bytes_, query in ((content[:-1], {}), (content, {"checksum": "0" * 64}),
+                              (content, {"priority": "most"}), (b"tar", {})):
+            self.assertEqual(upload(bytes_, **query).status_code, 400)
+        self.assertIn("quipu import qdrant", upload(b"x" * 4096).json()["status"]["error"])
+        self.assertEqual(httpx.post(f"{url}/upload", content=b"{}", headers={
+            "Content-Type": "application/json"}).status_code, 415)
+        self.assertEqual(self.client.count("c").count, 20)
+
+    def test_locations_stay_inside(self):
+        self.fill(count=3)
+        made = self.client.create_snapshot("c")
+        good = self.snapshot_path(made.name)
+        folder = good.removesuffix("/" + made.name)
+        for location in ("file:///etc/passwd", f"{folder}/../../../QUIPU", "file://", "s",
+                         f"{folder}/../c", folder, f"{folder}/.hidden.snapshot"):
+            self.refused(400, "location", self.client.recover_snapshot, "c", location)
+        self.refused(404, "no snapshot", self.client.recover_snapshot, "c",
+                     f"{folder}/absent.snapshot")
+        self.refused(501, "not fetched", self.client.recover_snapshot, "c",
+                     "http://localhost/s.snapshot")
+        for name in ("..%2F..%2FQUIPU", "a%2Fb.snapshot", ".snapshot", "plain"):
+            answer = httpx.get(f"{self.server.url}/collections/c/snapshots/{name}")
+            self.assertEqual(answer.status_code, 400, name)
+        self.assertEqual(self.client.count("c").count, 3)
 
     # ------------------------------------------------------------ the page of documentation
 

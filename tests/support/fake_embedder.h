@@ -14,7 +14,7 @@
 
 #include "quipu/embed/embedder.h"
 
-namespace quipu::testing {
+namespace quipu::testing_support {
 
 // Each word adds a direction made from its hash; the sum has unit length. A token is a word, and
 // two special ones stand around each text.
@@ -23,6 +23,7 @@ namespace quipu::testing {
 class FakeEmbedder final : public embed::Embedder {
  public:
   static constexpr const char* kDefaultModel = "all-MiniLM-L6-v2";
+  static constexpr const char* kReranker = "bge-reranker-base";  // for score() alone
   explicit FakeEmbedder(std::uint32_t dim = 32, std::uint32_t tokens_max = 64,
                         std::string name = kDefaultModel)
       : dim_(dim), tokens_max_(tokens_max), name_(std::move(name)) {}
@@ -41,6 +42,13 @@ class FakeEmbedder final : public embed::Embedder {
   [[nodiscard]] std::uint64_t embedded() const { return embedded_.load(); }
 
   [[nodiscard]] Result<embed::ModelInfo> model(std::string_view name) override {
+    if (name == kReranker) {
+      embed::ModelInfo out = info();
+      out.name = kReranker;
+      out.task = "score";
+      out.dim = 1;
+      return out;
+    }
     if (name != name_) {
       return Error{ErrorCode::kNotFound,
                    "there is no model \"" + std::string(name) + "\"; there are: " + name_,
@@ -54,6 +62,39 @@ class FakeEmbedder final : public embed::Embedder {
       std::span<const std::string_view> texts, const embed::EmbedParams& params) override {
     std::vector<Result<embed::Embedding>> out;
     for (const std::string_view text : texts) out.push_back(embed_one(text, params));
+    return out;
+  }
+
+  // The share of the query's words that the text has, between -4 and 4.
+  [[nodiscard]] std::vector<Result<embed::PairScore>> score(
+      std::string_view query, std::span<const std::string_view> texts,
+      const embed::ScoreParams& params) override {
+    std::vector<Result<embed::PairScore>> out;
+    for (const std::string_view text : texts) {
+      if (params.model != kReranker) {
+        out.emplace_back(
+            Error{ErrorCode::kNotFound,
+                  "there is no model \"" + params.model + "\"; there are: " + kReranker,
+                  "model_not_found"});
+        continue;
+      }
+      const std::vector<std::string_view> asked = words(query);
+      const std::vector<std::string_view> had = words(text);
+      std::size_t shared = 0;
+      for (const std::string_view word : asked) {
+        shared += std::any_of(had.begin(), had.end(),
+                              [word](std::string_view other) {
+                                return word_hash(word) == word_hash(other);
+                              })
+                      ? 1U
+                      : 0U;
+      }
+      const auto of = static_cast<float>(std::max<std::size_t>(asked.size(), 1));
+      out.emplace_back(
+          embed::PairScore{.logit = 8 * static_cast<float>(shared) / of - 4,
+                           .token_count = static_cast<std::uint32_t>(asked.size() + had.size() + 3),
+                           .truncated = false});
+    }
     return out;
   }
 
@@ -119,6 +160,7 @@ class FakeEmbedder final : public embed::Embedder {
     out.path = "(test double)";
     out.architecture = "fake";
     out.format = "none";
+    out.task = "embed";
     out.dim = dim_;
     out.tokens_max = tokens_max_;
     out.pooling = "mean";
@@ -169,4 +211,4 @@ class FakeEmbedder final : public embed::Embedder {
   Error error_;
 };
 
-}  // namespace quipu::testing
+}  // namespace quipu::testing_support

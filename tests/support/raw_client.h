@@ -13,7 +13,7 @@
 #include <string_view>
 #include <utility>
 
-namespace quipu::testing {
+namespace quipu::testing_support {
 
 // The three digits of an answer; 0 when there are none.
 [[nodiscard]] inline int status_of(std::string_view answer) {
@@ -129,4 +129,4 @@ class RawClient {
   std::string received_;
 };
 
-}  // namespace quipu::testing
+}  // namespace quipu::testing_support

@@ -49,6 +49,7 @@ class ServiceFixture : public ::testing::Test {
   }
   void make_service(ServiceOptions options) {
     options.snapshots_dir = (folder_ / "data" / "snapshots").string();
+    options.collection_snapshots_dir = (folder_ / "collection-snapshots").string();
     options.metrics_text = [this] { return metrics_.render(); };
     options.config_json = [] { return std::string(R"({"server.port":{"value":7333}})"); };
     service_.reset();
@@ -90,7 +91,7 @@ class ServiceFixture : public ::testing::Test {
 
   std::filesystem::path folder_;
   telemetry::PrometheusRegistry metrics_;
-  quipu::testing::FakeEmbedder embedder_;
+  quipu::testing_support::FakeEmbedder embedder_;
   ThreadPool compute_{{.name = "compute", .thread_count = 2}};
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Service> service_;

@@ -77,6 +77,43 @@ class CheckTidy(unittest.TestCase):
         status, _ = self.run_script()
         self.assertEqual(status, 1)
 
+    def unnamed(self, name, *lines):
+        self.write("src/quipu/base/" + name, "\n".join(
+            ["namespace quipu {", "namespace {", *lines, "}  // namespace", "}  // namespace quipu"]))
+
+    def test_names_of_unnamed_namespaces_are_unique_in_a_target(self):
+        for line in ("constexpr int kMax = 3;", "int half(int n) { return n / 2; }",
+                     "struct Part {};", "class Part final : public Whole {};",
+                     "enum class Part : int { kOne };", "constexpr int kList[] = {1, 2};",
+                     "template <typename T> T half(const std::map<T, int>& of) { return {}; }",
+                     "const std::map<int, std::pair<int, int>> table(3);",
+                     "[[nodiscard]] alignas(8) std::vector<int> list;"):
+            with self.subTest(line):
+                self.unnamed("one.cpp", "const auto first = [](int n) { return n; };",
+                             'INSTANTIATE(A, [](int) { return ""; });', line)
+                self.unnamed("two.cpp", line)
+                self.assert_found("two.cpp:3: ")
+                self.unnamed("two.cpp", line + "  // tidy: never together")
+                self.assert_tidy()
+                self.write("src/quipu/base/two.cpp", "namespace quipu {\n" + line + "\n}\n")
+                self.assert_tidy()
+                (self.root / "src/quipu/base/two.cpp").unlink()
+                self.unnamed("two_test.cpp", line)
+                self.assert_tidy()
+                (self.root / "src/quipu/base/two_test.cpp").unlink()
+
+    def test_what_may_be_in_several_unnamed_namespaces(self):
+        for line in ("using List = std::vector<int>;", "namespace fs = std::filesystem;",
+                     "using std::string;", "class Forward;", "TEST(Suite, Name) {}",
+                     "template <> struct Wrapped::Inner<int>;"):
+            with self.subTest(line):
+                self.unnamed("one.cpp", line)
+                self.unnamed("two.cpp", line)
+                self.assert_tidy()
+        self.unnamed("one.cpp", "using List = std::vector<int>;")
+        self.unnamed("two.cpp", "using List = std::vector<char>;")
+        self.assert_found("two.cpp:3: ")
+
     def test_form(self):
         self.write("src/quipu/base/bad.h", "int a;\n")
         self.assert_found("bad.h:1: no #pragma once")

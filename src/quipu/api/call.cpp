@@ -3,18 +3,10 @@
 #include <algorithm>
 
 #include "quipu/api/problem.h"
+#include "quipu/base/ascii.h"
 #include "quipu/base/bytes.h"
 
 namespace quipu::api {
-namespace {
-
-bool same_ignoring_case(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::ranges::equal(a, b, [&](char x, char y) { return lower(x) == lower(y); });
-}
-
-}  // namespace
-
 Core::Core(Engine& engine_in, ThreadPool& compute_in, Clock& clock_in, MetricsRegistry& metrics_in,
            ServiceOptions options_in)
     : engine(engine_in),

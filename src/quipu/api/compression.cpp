@@ -7,6 +7,8 @@
 #include <limits>
 #include <optional>
 
+#include "quipu/base/ascii.h"
+
 namespace quipu::api {
 namespace {
 
@@ -14,12 +16,6 @@ std::string_view trimmed(std::string_view text) {
   const std::size_t first = text.find_first_not_of(" \t");
   if (first == std::string_view::npos) return "";
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-bool same_ignoring_case(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) {
-    return (x >= 'A' && x <= 'Z' ? static_cast<char>(x + 32) : x) == y;
-  });
 }
 
 // Whether a "q=0", "q=0.0", ... stands among the parameters.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "quipu/api/testing/json_schema.h"
+#include "quipu/base/file_system.h"
 #include "quipu/base/rng.h"
 #include "tests/support/service_fixture.h"
 
@@ -65,16 +66,40 @@ class ContractTest : public ServiceFixture {
     ASSERT_EQ(written.status, 200) << written.body;
     ASSERT_EQ(call("POST", "/v1/memory/records", R"({"id":1,"text":"a record"})").status, 200);
     std::filesystem::remove_all(folder_ / "data" / "snapshots");
+    if (path.find("snapshots") != std::string::npos) keep_a_snapshot();
+    if (method == "DELETE" && path.ends_with("{vector}")) {
+      ASSERT_EQ(call("PUT", "/v1/collections/contract/vectors/late", R"({"dim":2})").status, 201);
+    }
+  }
+
+  // One of the collection, under the name that examples have.
+  void keep_a_snapshot() {
+    const auto folder = folder_ / "collection-snapshots" / "default" / "contract";
+    std::filesystem::remove_all(folder);
+    ASSERT_EQ(call("POST", "/v1/collections/contract/snapshots").status, 201);
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+      if (entry.path().extension() != ".snapshot") continue;
+      std::filesystem::rename(entry.path(), folder / "kept.snapshot");
+      return;
+    }
+    FAIL() << "no snapshot in " << folder;
   }
 
   static std::string filled(std::string path) {
-    for (const auto& [name, value] : {std::pair{"{collection}", "contract"}, {"{id}", "1"}}) {
+    for (const auto& [name, value] : {std::pair{"{collection}", "contract"},
+                                      {"{id}", "1"},
+                                      {"{vector}", "late"},
+                                      {"{snapshot}", "kept.snapshot"}}) {
       const std::size_t at = path.find(name);
       if (at != std::string::npos) path.replace(at, std::string_view(name).size(), value);
     }
     return path;
   }
 
+  // Whether it takes a file and no JSON.
+  static bool takes_file(JsonView operation) {
+    return operation.find("requestBody") && !json_body(operation);
+  }
   static std::optional<JsonView> json_body(JsonView operation) {
     const auto body = operation.find("requestBody");
     return body ? body->find("content")->find("application/json") : std::nullopt;
@@ -118,6 +143,15 @@ TEST_F(ContractTest, ExamplesSucceedAndAnswersFitTheirSchemas) {
     const std::string example = body ? body->find("example")->to_string() : "";
     if (body) {
       EXPECT_EQ(validator_->check(*body->find("schema"), *body->find("example")), "");
+    }
+    if (takes_file(operation)) {
+      const auto kept = folder_ / "collection-snapshots" / "default" / "contract" / "kept.snapshot";
+      const auto file = read_file(posix_file_system(), kept.string(), 1U << 20);
+      ASSERT_TRUE(file.ok()) << file.error().message;
+      std::filesystem::remove(kept);
+      expect_declared(operation, send(method, filled(path), file.value(),
+                                      {{"Content-Type", "application/octet-stream"}}));
+      return;
     }
     expect_declared(operation, call(method, filled(path), example));
     if (!body) return;
@@ -244,7 +278,7 @@ TEST_F(ContractTest, WrongBodiesAreRefusedByName) {
     prepare(method, path);
     const auto body = json_body(operation);
     if (!body) {
-      EXPECT_EQ(call(method, filled(path), "{}").status, 400);
+      EXPECT_EQ(call(method, filled(path), "{}").status, takes_file(operation) ? 415 : 400);
       return;
     }
     const std::string example = body->find("example")->to_string();
@@ -309,6 +343,7 @@ TEST_F(ContractTest, UnknownCollectionsAre404) {
   for_each_operation([&](const std::string& path, const std::string& method, JsonView operation) {
     if (path.find("{collection}") == std::string::npos) return;
     if (method == "PUT" && path == "/v1/collections/{collection}") return;
+    if (takes_file(operation)) return;  // what a collection may be made of
     const auto body = json_body(operation);
     const std::string example = body ? body->find("example")->to_string() : "";
     const Response answer = call(method, filled(path), example);

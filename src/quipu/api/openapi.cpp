@@ -71,6 +71,12 @@ void write_parameters(JsonWriter& out, const Route& route) {
 }
 
 void write_body(JsonWriter& out, const Route& route, Components& components) {
+  if (!route.upload_type.empty()) {
+    out.key("requestBody").begin_object().key("required").value(true);
+    out.key("content").begin_object().key(route.upload_type).begin_object().key("schema");
+    out.raw(R"({"type":"string","format":"binary"})").end_object().end_object().end_object();
+    return;
+  }
   if (route.body.describe == nullptr) return;
   out.key("requestBody").begin_object().key("required").value(true);
   out.key("content").begin_object().key("application/json").begin_object().key("schema");

@@ -56,6 +56,10 @@ Response problem_response(const Error& error, std::string_view request_id,
   return response;
 }
 
+PublicError public_error(const Error& error) {
+  return {.code = public_code(error), .detail = public_detail(error)};
+}
+
 void write_item_error(JsonWriter& out, const Error& error) {
   out.begin_object().key("code").value(public_code(error));
   out.key("detail").value(public_detail(error)).end_object();

@@ -17,6 +17,13 @@ inline constexpr std::string_view kProblemContentType = "application/problem+jso
 [[nodiscard]] Response problem_response(const Error& error, std::string_view request_id,
                                         const std::vector<FieldError>& errors = {});
 
+// What callers may know of an error: of one that may tell of our insides, nothing but that.
+struct PublicError {
+  std::string_view code;    // borrowed from the error, or for ever
+  std::string_view detail;  // as it
+};
+[[nodiscard]] PublicError public_error(const Error& error);
+
 // Writes {"code", "detail"} of an error that belongs to one item of an answer.
 void write_item_error(JsonWriter& out, const Error& error);
 

@@ -74,7 +74,9 @@ struct Route {
   std::string_view response = {};                       // a name in response_schemas()
   std::string_view response_type = "application/json";  // other types have no schema
   std::size_t body_bytes_max = std::size_t{1} << 20;    // ServiceOptions may set a lower one
-  const Dialect* dialect = nullptr;                     // null: ours
+  // The media type of a body that is a file, received to the disk; "": the body is as above.
+  std::string_view upload_type = {};
+  const Dialect* dialect = nullptr;  // null: ours
 
   [[nodiscard]] bool built() const noexcept { return handler != nullptr; }
 };

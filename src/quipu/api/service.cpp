@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "quipu/api/call.h"
+#include "quipu/api/calls/collection_snapshots.h"
 #include "quipu/api/compression.h"
 #include "quipu/api/openapi.h"
 #include "quipu/api/problem.h"
@@ -30,6 +31,11 @@ constexpr std::size_t kGzipBytesMin = 1024;
 constexpr std::size_t kGzipBytesMax = std::size_t{16} << 20;
 constexpr std::array<double, 14> kLatencyBounds = {.0001, .00025, .0005, .001, .0025, .005, .01,
                                                    .025,  .05,    .1,    .25,  .5,    1,    5};
+
+}  // namespace
+
+// Not of the unnamed namespace, whose types g++ lets no other type have as members.
+namespace request_metrics {
 
 // How the metrics of one protocol are called, and what its statuses are.
 struct MetricNames {
@@ -75,6 +81,13 @@ class RouteMetrics {
   Histogram& seconds_;
   std::array<std::atomic<Counter*>, 600> by_status_{};
 };
+
+}  // namespace request_metrics
+
+namespace {
+
+using request_metrics::kGrpcMetrics;
+using request_metrics::kHttpMetrics;
 
 Error field_error(std::string message) {
   return {ErrorCode::kInvalidArgument, std::move(message), "invalid_request"};
@@ -122,14 +135,26 @@ std::string media_type(std::string_view header) {
   return lower_case(header.substr(0, header.find_first_of("; \t")));
 }
 
+Status check_upload_type(const Call& call, const Route& route) {
+  const auto header = call.header("Content-Type");
+  if (!header || media_type(*header) == route.upload_type) return ok_status();
+  return Error{ErrorCode::kInvalidArgument,
+               "Content-Type is " + in_quotes(media_type(*header)) + "; this route takes " +
+                   std::string(route.upload_type),
+               "unsupported_media_type"};
+}
+
 Status check_body(const Call& call, const Route& route, const ServiceOptions& options) {
-  const std::size_t limit = std::min(route.body_bytes_max, options.request_bytes_max);
+  const std::size_t limit = route.upload_type.empty()
+                                ? std::min(route.body_bytes_max, options.request_bytes_max)
+                                : options.request_bytes_max;
   if (call.request().body.size() > limit) {
     return Error{ErrorCode::kInvalidArgument,
                  "the body has " + std::to_string(call.request().body.size()) +
                      " bytes; the limit here is " + std::to_string(limit),
                  "body_too_large"};
   }
+  if (!route.upload_type.empty()) return check_upload_type(call, route);
   if (route.body.describe == nullptr) {
     if (call.request().body.empty()) return ok_status();
     return Error{ErrorCode::kInvalidArgument, "this route takes no body", "malformed_request"};
@@ -169,15 +194,16 @@ struct Service::State {
     core.openapi = openapi_document(route_table());
     for (const Route& route : route_table()) {
       if (!route.built()) continue;
-      by_route.emplace(&route, std::make_unique<RouteMetrics>(metrics, kHttpMetrics, route.name));
+      by_route.emplace(&route, std::make_unique<request_metrics::RouteMetrics>(
+                                   metrics, kHttpMetrics, route.name));
     }
     for (const Rpc& rpc : rpc_table()) {
-      by_route.emplace(&rpc.row,
-                       std::make_unique<RouteMetrics>(metrics, kGrpcMetrics, rpc.row.name));
+      by_route.emplace(&rpc.row, std::make_unique<request_metrics::RouteMetrics>(
+                                     metrics, kGrpcMetrics, rpc.row.name));
     }
   }
 
-  RouteMetrics& metrics_of(const Route* route) {
+  request_metrics::RouteMetrics& metrics_of(const Route* route) {
     const auto found = by_route.find(route);
     return found == by_route.end() ? unmatched : *found->second;
   }
@@ -196,13 +222,14 @@ struct Service::State {
 
   Core core;
   Router router;
-  RouteMetrics unmatched;
-  std::map<const Route*, std::unique_ptr<RouteMetrics>> by_route;
+  request_metrics::RouteMetrics unmatched;
+  std::map<const Route*, std::unique_ptr<request_metrics::RouteMetrics>> by_route;
 };
 
 void Service::State::finish(Call& call, Response response, const Done& done) {
   const auto encoding = call.header("Accept-Encoding");
-  if (response.body.size() >= kGzipBytesMin && response.body.size() <= kGzipBytesMax) {
+  if (response.file_path.empty() && response.body.size() >= kGzipBytesMin &&
+      response.body.size() <= kGzipBytesMax) {
     response.headers.emplace_back("Vary", "Accept-Encoding");
     std::string packed = encoding && accepts_gzip(*encoding) ? gzip(response.body) : "";
     if (!packed.empty()) {
@@ -323,12 +350,34 @@ void Service::State::route(Request request, Done done) {
 
 Service::Service(Engine& engine, ThreadPool& compute, MetricsRegistry& metrics, Clock& clock,
                  ServiceOptions options)
-    : state_(std::make_unique<State>(engine, compute, metrics, clock, std::move(options))) {}
+    : state_(std::make_unique<State>(engine, compute, metrics, clock, std::move(options))) {
+  const std::string& root = state_->core.options.collection_snapshots_dir;
+  if (root.empty()) return;
+  // A folder that cannot be looked at is a matter of whoever asks for a snapshot.
+  static_cast<void>(remove_uploads(root).ok());
+}
 
 Service::~Service() {
   state_->core.waiting.stop();
   MutexLock lock(state_->mutex);
   while (state_->in_flight > 0) state_->idle.wait(lock.native());
+}
+
+std::optional<Service::UploadPlan> Service::upload_plan(std::string_view method,
+                                                        std::string_view target) const {
+  const ServiceOptions& options = state_->core.options;
+  const auto parsed_method = parse_method(method);
+  const Result<Target> parsed = parse_target(target);
+  if (!parsed_method || !parsed.ok() || options.collection_snapshots_dir.empty()) {
+    return std::nullopt;
+  }
+  const Router::Match match = state_->router.match(parsed.value().segments);
+  if (!match.found()) return std::nullopt;
+  const Route* const row = match.by_method[static_cast<std::size_t>(*parsed_method)];
+  if (row == nullptr || !row->built() || row->upload_type.empty()) return std::nullopt;
+  auto path = new_upload_path(options.collection_snapshots_dir);
+  if (!path.ok()) return std::nullopt;  // kept in memory then, within its limit
+  return UploadPlan{.path = std::move(path).value(), .bytes_max = options.upload_bytes_max};
 }
 
 void Service::handle(Request request, Done done) {
@@ -375,6 +424,8 @@ void Service::handle_rpc(const Rpc& rpc, Request request,
                            " bytes; the limit here is " + std::to_string(limit),
                        "body_too_large"});
   }
+  const Status key = check_idempotency_key(*call);
+  if (!key.ok()) return call->fail(key.error());
   state.start(call);
 }
 

@@ -23,12 +23,22 @@ namespace quipu::api {
 
 struct Rpc;
 
+// A body that was written to a file, because it may be larger than memory. The file goes with it.
+struct Upload {
+  explicit Upload(std::string path_in) : path(std::move(path_in)) {}
+  ~Upload();
+  Upload(const Upload&) = delete;
+  Upload& operator=(const Upload&) = delete;
+  const std::string path;
+};
+
 struct Request {
   std::string method;  // upper case
   std::string target;  // path and query as sent, percent-encoded
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
-  std::string peer;  // the client's address, "" in process
+  std::string peer;                                // the client's address, "" in process
+  std::shared_ptr<const Upload> upload = nullptr;  // in place of `body`; see Service::upload_plan()
 };
 
 struct Response {
@@ -36,6 +46,7 @@ struct Response {
   std::string content_type = "application/json";
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;  // besides type and length
+  std::string file_path = {};                                // not empty: the body is this file
 };
 
 struct ServiceOptions {
@@ -49,6 +60,9 @@ struct ServiceOptions {
   std::size_t waiting_threads = 16;
   // The folder for POST /v1/snapshots; "": snapshots are refused.
   std::string snapshots_dir;
+  // The folder for snapshots of collections; "": they are refused.
+  std::string collection_snapshots_dir;
+  std::uint64_t upload_bytes_max = std::uint64_t{1} << 40;  // of a snapshot that is sent
   // The text of /metrics, in the Prometheus format; null: the path answers 501.
   std::function<std::string()> metrics_text;
   // The JSON of /v1/config, without secrets; null: the path answers 501.
@@ -76,6 +90,15 @@ class Service {
                   std::optional<std::chrono::steady_clock::time_point> deadline, Done done);
   // Waits for the answer; not from a thread of `compute`.
   [[nodiscard]] Response handle_and_wait(Request request);
+
+  // Where the body of such a request is to be written to while it is received, and how long it may
+  // be; nothing when it is to be kept in memory. The file's name is a new one.
+  struct UploadPlan {
+    std::string path;
+    std::uint64_t bytes_max = 0;
+  };
+  [[nodiscard]] std::optional<UploadPlan> upload_plan(std::string_view method,
+                                                      std::string_view target) const;
 
   // The OpenAPI 3.1 document of everything that is built.
   [[nodiscard]] const std::string& openapi() const;

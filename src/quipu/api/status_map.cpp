@@ -33,6 +33,9 @@ constexpr std::array kByReason = {
     ByReason{"header_too_large", 431},
     ByReason{"memory_full", 503, GrpcStatus::kUnavailable},
     ByReason{"model_damaged", 503},
+    // What was sent, or lies in the folder for what is sent: not our failure.
+    ByReason{"snapshot_damaged", 422, GrpcStatus::kInvalidArgument},
+    ByReason{"vector_ids_used_up", 409, GrpcStatus::kFailedPrecondition},
     ByReason{"not_ready", 503},
     ByReason{"connection_limit", 503},
     ByReason{"http_version", 505},

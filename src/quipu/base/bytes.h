@@ -57,6 +57,13 @@ class ByteReader {
   bool ok_ = true;
 };
 
+[[nodiscard]] inline std::span<const std::byte> as_byte_span(std::string_view text) noexcept {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
+[[nodiscard]] inline std::string_view as_text(std::span<const std::byte> bytes) noexcept {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
 // CRC-32C (Castagnoli), hardware-assisted where the CPU has it; `crc` continues an earlier sum.
 [[nodiscard]] std::uint32_t crc32c(std::string_view bytes, std::uint32_t crc = 0) noexcept;
 

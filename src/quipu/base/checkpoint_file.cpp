@@ -21,14 +21,6 @@ constexpr std::size_t kPieceBytes = std::size_t{256} << 10U;
 // How often open() tries again when the file is replaced between its two openings.
 constexpr int kOpenAttemptsMax = 8;
 
-std::string_view as_text(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-std::span<const std::byte> as_byte_span(std::string_view text) {
-  return std::as_bytes(std::span(text.data(), text.size()));
-}
-
 Error invalid(std::string message) {
   return Error{.code = ErrorCode::kInvalidArgument, .message = std::move(message)};
 }

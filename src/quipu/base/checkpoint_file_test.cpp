@@ -14,14 +14,6 @@
 namespace quipu {
 namespace {
 
-std::span<const std::byte> bytes_of(std::string_view text) {
-  return std::as_bytes(std::span(text.data(), text.size()));
-}
-
-std::string text_of(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
 using Sections = std::vector<std::pair<std::string, std::string>>;
 
 Status write_sections(FileSystem& fs, const std::string& path, std::uint32_t version,
@@ -30,7 +22,7 @@ Status write_sections(FileSystem& fs, const std::string& path, std::uint32_t ver
             CheckpointWriter::create(fs, path, "test", version));
   for (const auto& [name, content] : sections) {
     QUIPU_TRY_OK(writer->begin_section(name));
-    QUIPU_TRY_OK(writer->append(bytes_of(content)));
+    QUIPU_TRY_OK(writer->append(as_byte_span(content)));
   }
   return writer->finish();
 }
@@ -65,10 +57,10 @@ TEST_F(Checkpoint, GivesBackWhatWasWritten) {
     ASSERT_TRUE(writer->begin_section("empty").ok());
     ASSERT_TRUE(writer->begin_section("large").ok());
     for (std::size_t at = 0; at < large.size(); at += 1000) {
-      ASSERT_TRUE(writer->append(bytes_of(std::string_view(large).substr(at, 1000))).ok());
+      ASSERT_TRUE(writer->append(as_byte_span(std::string_view(large).substr(at, 1000))).ok());
     }
     ASSERT_TRUE(writer->begin_section("one").ok());
-    ASSERT_TRUE(writer->append(bytes_of("x")).ok());
+    ASSERT_TRUE(writer->append(as_byte_span("x")).ok());
     EXPECT_FALSE(fs.exists(path));
     ASSERT_EQ(why_not(writer->finish()), "");
     EXPECT_EQ(writer->bytes_written(), fs.file_size(path).value());
@@ -79,8 +71,8 @@ TEST_F(Checkpoint, GivesBackWhatWasWritten) {
   const std::span<std::uint32_t> read = file->array<std::uint32_t>("numbers").value();
   EXPECT_TRUE(std::equal(read.begin(), read.end(), numbers.begin(), numbers.end()));
   EXPECT_TRUE(file->section("empty").value().empty());
-  EXPECT_EQ(text_of(file->section("large").value()), large);
-  EXPECT_EQ(text_of(file->section("one").value()), "x");
+  EXPECT_EQ(as_text(file->section("large").value()), large);
+  EXPECT_EQ(as_text(file->section("one").value()), "x");
   for (const std::string_view name : {"numbers", "large", "one"}) {
     const auto address = reinterpret_cast<std::uintptr_t>(file->section(name).value().data());
     EXPECT_EQ(address % 4096, 0U);
@@ -95,7 +87,7 @@ TEST_F(Checkpoint, VerifyLooksAtTheDiskAndNotAtTheMapping) {
   ASSERT_TRUE(write_sections(fs, path, 1, {{"a", "content"}}).ok());
   const auto file = CheckpointFile::open(fs, path, "test").value();
   file->section("a").value()[0] = std::byte{'X'};
-  EXPECT_EQ(text_of(file->section("a").value()), "Xontent");
+  EXPECT_EQ(as_text(file->section("a").value()), "Xontent");
   EXPECT_EQ(why_not(file->verify()), "");
   // Another file under the same name is not this one's business.
   ASSERT_TRUE(write_sections(fs, path, 2, {{"a", "another"}}).ok());
@@ -222,7 +214,7 @@ TEST_F(Checkpoint, TheWriterRefusesMisuse) {
   EXPECT_EQ(CheckpointWriter::create(fs, dir.file("no/where"), "k", 1).error().code,
             ErrorCode::kNotFound);
   auto writer = CheckpointWriter::create(fs, path, std::string(15, 'k'), 1).value();
-  EXPECT_EQ(code(writer->append(bytes_of("x"))), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code(writer->append(as_byte_span("x"))), ErrorCode::kInvalidArgument);
   EXPECT_EQ(code(writer->begin_section("")), ErrorCode::kInvalidArgument);
   EXPECT_EQ(code(writer->begin_section("a b")), ErrorCode::kInvalidArgument);
   EXPECT_EQ(code(writer->begin_section(std::string(32, 'n'))), ErrorCode::kInvalidArgument);
@@ -230,7 +222,7 @@ TEST_F(Checkpoint, TheWriterRefusesMisuse) {
   EXPECT_EQ(code(writer->begin_section(std::string(31, 'n'))), ErrorCode::kInvalidArgument);
   EXPECT_TRUE(writer->finish().ok());
   EXPECT_EQ(code(writer->finish()), ErrorCode::kFailedPrecondition);
-  EXPECT_EQ(code(writer->append(bytes_of("x"))), ErrorCode::kFailedPrecondition);
+  EXPECT_EQ(code(writer->append(as_byte_span("x"))), ErrorCode::kFailedPrecondition);
   EXPECT_EQ(code(writer->begin_section("late")), ErrorCode::kFailedPrecondition);
 }
 
@@ -316,7 +308,7 @@ TEST(CheckpointGolden, VersionOneIsReadForEver) {
   EXPECT_EQ(file.value()->version(), 3U);
   EXPECT_EQ(why_not(file.value()->verify()), "");
   for (const auto& [name, content] : sections) {
-    EXPECT_EQ(text_of(file.value()->section(name).value()), content);
+    EXPECT_EQ(as_text(file.value()->section(name).value()), content);
   }
   // While the version is 1, what is written is what was written.
   EXPECT_EQ(read_file(fs, made, 1 << 20).value(), read_file(fs, golden, 1 << 20).value());

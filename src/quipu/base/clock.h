@@ -21,6 +21,10 @@ class Clock {
                           std::chrono::steady_clock::time_point deadline) = 0;
 };
 
+[[nodiscard]] inline double to_ms(std::chrono::steady_clock::duration duration) noexcept {
+  return std::chrono::duration<double, std::milli>(duration).count();
+}
+
 // The machine's own clocks. Lives as long as the process.
 [[nodiscard]] Clock& system_clock() noexcept;
 

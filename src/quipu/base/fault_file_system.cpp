@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "quipu/assert.h"
+#include "quipu/base/bytes.h"
 #include "quipu/base/fault_tree.h"
 #include "quipu/base/thread_annotations.h"
 
@@ -33,10 +34,6 @@ Error injected(FaultKind kind, const std::string& path) {
                  .reason = "disk_full"};
   }
   return Error{.code = ErrorCode::kIo, .message = path + ": input/output error (injected)"};
-}
-
-std::span<const std::byte> as_byte_span(std::string_view text) {
-  return std::as_bytes(std::span(text.data(), text.size()));
 }
 
 }  // namespace

@@ -7,14 +7,11 @@
 #include <map>
 #include <thread>
 
+#include "quipu/base/bytes.h"
 #include "quipu/base/test_support.h"
 
 namespace quipu {
 namespace {
-
-std::span<const std::byte> bytes_of(std::string_view text) {
-  return std::as_bytes(std::span(text.data(), text.size()));
-}
 
 class Faults : public testing::Test {
  protected:
@@ -32,7 +29,7 @@ class Faults : public testing::Test {
   }
   void put(std::string_view name, std::string_view text, bool sync) {
     auto file = open(name);
-    EXPECT_EQ(why_not(file->append(bytes_of(text))), "");
+    EXPECT_EQ(why_not(file->append(as_byte_span(text))), "");
     if (sync) {
       EXPECT_EQ(why_not(file->sync()), "");
     }
@@ -109,9 +106,9 @@ TEST_F(Faults, OnlyWhatCameBeforeTheSyncIsSafe) {
   start();
   auto file = open("a");
   ASSERT_TRUE(faults->sync_directory(root).ok());
-  ASSERT_TRUE(file->append(bytes_of("safe")).ok());
+  ASSERT_TRUE(file->append(as_byte_span("safe")).ok());
   ASSERT_TRUE(file->sync().ok());
-  ASSERT_TRUE(file->append(bytes_of("gone")).ok());
+  ASSERT_TRUE(file->append(as_byte_span("gone")).ok());
   cut_power();
   EXPECT_EQ(content("a"), "safe");
 }
@@ -123,11 +120,11 @@ TEST_F(Faults, UnsyncedTruncationsAreUndone) {
   ASSERT_TRUE(faults->sync_directory(root).ok());
   auto a = open("a", OpenMode::kAppend);
   ASSERT_TRUE(a->truncate(6).ok());
-  ASSERT_TRUE(a->append(bytes_of("xy")).ok());
+  ASSERT_TRUE(a->append(as_byte_span("xy")).ok());
   ASSERT_TRUE(a->truncate(2).ok());
-  ASSERT_TRUE(a->append(bytes_of("zzzzzzzzzzzzzz")).ok());
+  ASSERT_TRUE(a->append(as_byte_span("zzzzzzzzzzzzzz")).ok());
   auto b = open("b");  // truncates
-  ASSERT_TRUE(b->append(bytes_of("new")).ok());
+  ASSERT_TRUE(b->append(as_byte_span("new")).ok());
   cut_power();
   EXPECT_EQ(content("a"), "0123456789");
   EXPECT_EQ(content("b"), "0123456789");
@@ -205,9 +202,9 @@ TEST_F(Faults, LinksShareWhatIsSynced) {
   ASSERT_TRUE(faults->hard_link(at("a"), at("b")).ok());
   ASSERT_TRUE(faults->sync_directory(root).ok());
   auto b = open("b", OpenMode::kAppend);
-  ASSERT_TRUE(b->append(bytes_of("two")).ok());
+  ASSERT_TRUE(b->append(as_byte_span("two")).ok());
   ASSERT_TRUE(b->sync().ok());
-  ASSERT_TRUE(b->append(bytes_of("three")).ok());
+  ASSERT_TRUE(b->append(as_byte_span("three")).ok());
   ASSERT_TRUE(faults->remove_file(at("b")).ok());
   cut_power();
   EXPECT_EQ(content("a"), "onetwo");
@@ -238,7 +235,7 @@ TEST_F(Faults, EverythingFailsAfterTheCrash) {
     return !result.ok() && result.error().code == ErrorCode::kIo &&
            result.error().reason == "power_lost";
   };
-  EXPECT_TRUE(lost(file->append(bytes_of("x"))));
+  EXPECT_TRUE(lost(file->append(as_byte_span("x"))));
   EXPECT_TRUE(lost(file->sync()));
   EXPECT_TRUE(lost(file->truncate(0)));
   EXPECT_TRUE(lost(file->close()));
@@ -261,7 +258,7 @@ TEST_F(Faults, EverythingFailsAfterTheCrash) {
   EXPECT_FALSE(faults->is_directory(root));
   // And what is open may outlive the file system.
   faults.reset();
-  EXPECT_TRUE(lost(file->append(bytes_of("x"))));
+  EXPECT_TRUE(lost(file->append(as_byte_span("x"))));
 }
 
 TEST_F(Faults, MaterialiseWantsOneCrash) {
@@ -286,7 +283,7 @@ TEST_F(Faults, TheCrashComesAtTheChangeThatWasAskedFor) {
     auto file = faults->open_writable(at("a"), OpenMode::kAppend);
     EXPECT_EQ(file.ok(), moment > 1);
     if (moment == 1) continue;
-    EXPECT_EQ(file.value()->append(bytes_of("y")).ok(), moment > 2);
+    EXPECT_EQ(file.value()->append(as_byte_span("y")).ok(), moment > 2);
     if (moment == 2) {
       // Done, but not acknowledged.
       EXPECT_EQ(content("a"), "xy");
@@ -310,12 +307,12 @@ TEST_F(Faults, InjectedFaultsHitWhatTheyName) {
   faults->inject({.point = FaultPoint::kAppend, .path_part = "wal", .skip = 1, .count = 2});
   auto wal = open("wal");
   auto other = open("other");
-  EXPECT_TRUE(other->append(bytes_of("o")).ok());
-  EXPECT_TRUE(wal->append(bytes_of("1")).ok());
-  EXPECT_EQ(wal->append(bytes_of("2")).error().code, ErrorCode::kIo);
-  EXPECT_TRUE(other->append(bytes_of("o")).ok());
-  EXPECT_EQ(wal->append(bytes_of("3")).error().code, ErrorCode::kIo);
-  EXPECT_TRUE(wal->append(bytes_of("4")).ok());
+  EXPECT_TRUE(other->append(as_byte_span("o")).ok());
+  EXPECT_TRUE(wal->append(as_byte_span("1")).ok());
+  EXPECT_EQ(wal->append(as_byte_span("2")).error().code, ErrorCode::kIo);
+  EXPECT_TRUE(other->append(as_byte_span("o")).ok());
+  EXPECT_EQ(wal->append(as_byte_span("3")).error().code, ErrorCode::kIo);
+  EXPECT_TRUE(wal->append(as_byte_span("4")).ok());
   EXPECT_EQ(faults->faults_fired(), 2U);
   EXPECT_EQ(content("wal"), "14");
   EXPECT_EQ(content("other"), "oo");
@@ -326,7 +323,7 @@ TEST_F(Faults, AFullDiskStaysFullUntilItIsCleared) {
   faults->inject({.kind = FaultKind::kDiskFull, .count = kFaultForever, .short_write = true});
   auto file = open("a");
   for (int round = 0; round < 3; ++round) {
-    const Status full = file->append(bytes_of("1234"));
+    const Status full = file->append(as_byte_span("1234"));
     ASSERT_FALSE(full.ok());
     EXPECT_EQ(full.error().code, ErrorCode::kResourceExhausted);
     EXPECT_EQ(full.error().reason, "disk_full");
@@ -334,7 +331,7 @@ TEST_F(Faults, AFullDiskStaysFullUntilItIsCleared) {
   EXPECT_EQ(content("a"), "121212");
   EXPECT_EQ(file->size(), 6U);
   faults->clear_faults();
-  EXPECT_TRUE(file->append(bytes_of("!")).ok());
+  EXPECT_TRUE(file->append(as_byte_span("!")).ok());
   EXPECT_EQ(faults->faults_fired(), 3U);
 }
 
@@ -343,10 +340,10 @@ TEST_F(Faults, AFailedSyncSavesNothingAndPoisonsTheFile) {
   faults->inject({.point = FaultPoint::kSync});
   auto file = open("a");
   ASSERT_TRUE(faults->sync_directory(root).ok());
-  ASSERT_TRUE(file->append(bytes_of("x")).ok());
+  ASSERT_TRUE(file->append(as_byte_span("x")).ok());
   EXPECT_EQ(file->sync().error().code, ErrorCode::kIo);
   EXPECT_EQ(file->sync().error().code, ErrorCode::kIo);
-  EXPECT_EQ(file->append(bytes_of("y")).error().code, ErrorCode::kIo);
+  EXPECT_EQ(file->append(as_byte_span("y")).error().code, ErrorCode::kIo);
   EXPECT_EQ(faults->faults_fired(), 1U);
   cut_power();
   EXPECT_EQ(content("a"), "");
@@ -407,7 +404,7 @@ TEST_F(Faults, AFileThatOutlivesItDoesNotHurtTheNext) {
   cut_power();
   start();
   auto file = open("new");
-  ASSERT_TRUE(file->append(bytes_of("x")).ok());
+  ASSERT_TRUE(file->append(as_byte_span("x")).ok());
   ASSERT_TRUE(file->sync().ok());
   old.reset();
   ASSERT_TRUE(faults->sync_directory(root).ok());
@@ -430,7 +427,7 @@ TEST_F(Faults, ManyThreadsAndACrashAmongThem) {
       std::string& mine = acknowledged[static_cast<std::size_t>(index)];
       for (int step = 0;; ++step) {
         const std::string text = std::to_string(step) + ",";
-        if (!file.append(bytes_of(text)).ok() || !file.sync().ok()) return;
+        if (!file.append(as_byte_span(text)).ok() || !file.sync().ok()) return;
         mine += text;
       }
     });

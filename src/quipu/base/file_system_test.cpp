@@ -11,18 +11,11 @@
 #include <filesystem>
 #include <thread>
 
+#include "quipu/base/bytes.h"
 #include "quipu/base/test_support.h"
 
 namespace quipu {
 namespace {
-
-std::span<const std::byte> bytes_of(std::string_view text) {
-  return std::as_bytes(std::span(text.data(), text.size()));
-}
-
-std::string text_of(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 class PosixFiles : public testing::Test {
  protected:
@@ -47,18 +40,18 @@ class PosixFiles : public testing::Test {
 TEST_F(PosixFiles, AppendsTruncatesAndContinues) {
   {
     auto file = fs.open_writable(dir.file("a"), OpenMode::kTruncate).value();
-    EXPECT_TRUE(file->append(bytes_of("hello ")).ok());
-    EXPECT_TRUE(file->append(bytes_of("world")).ok());
+    EXPECT_TRUE(file->append(as_byte_span("hello ")).ok());
+    EXPECT_TRUE(file->append(as_byte_span("world")).ok());
     EXPECT_TRUE(file->append({}).ok());
     EXPECT_EQ(file->size(), 11U);
     file->preallocate(11, 1 << 16);
     EXPECT_EQ(fs.file_size(dir.file("a")).value(), 11U);
     EXPECT_TRUE(file->truncate(5).ok());
-    EXPECT_TRUE(file->append(bytes_of("!")).ok());
+    EXPECT_TRUE(file->append(as_byte_span("!")).ok());
     EXPECT_TRUE(file->sync().ok());
     EXPECT_TRUE(file->close().ok());
     EXPECT_TRUE(file->close().ok());
-    EXPECT_EQ(file->append(bytes_of("x")).error().code, ErrorCode::kIo);
+    EXPECT_EQ(file->append(as_byte_span("x")).error().code, ErrorCode::kIo);
     EXPECT_EQ(file->sync().error().code, ErrorCode::kIo);
     EXPECT_EQ(file->truncate(0).error().code, ErrorCode::kIo);
   }
@@ -66,7 +59,7 @@ TEST_F(PosixFiles, AppendsTruncatesAndContinues) {
   {
     auto file = fs.open_writable(dir.file("a"), OpenMode::kAppend).value();
     EXPECT_EQ(file->size(), 6U);
-    EXPECT_TRUE(file->append(bytes_of("?")).ok());
+    EXPECT_TRUE(file->append(as_byte_span("?")).ok());
     EXPECT_TRUE(file->truncate(9).ok());
   }
   EXPECT_EQ(content("a"), std::string("hello!?\0\0", 9));
@@ -90,9 +83,9 @@ TEST_F(PosixFiles, ReadsAtOffsets) {
   EXPECT_EQ(file->size(), 10U);
   std::byte buffer[8];
   EXPECT_EQ(file->read(3, buffer).value(), 7U);
-  EXPECT_EQ(text_of({buffer, 7}), "3456789");
+  EXPECT_EQ(as_text({buffer, 7}), "3456789");
   EXPECT_EQ(file->read(0, {buffer, 2}).value(), 2U);
-  EXPECT_EQ(text_of({buffer, 2}), "01");
+  EXPECT_EQ(as_text({buffer, 2}), "01");
   EXPECT_EQ(file->read(10, buffer).value(), 0U);
   EXPECT_EQ(file->read(1000, buffer).value(), 0U);
   EXPECT_EQ(file->read(0, {}).value(), 0U);
@@ -102,12 +95,12 @@ TEST_F(PosixFiles, MappingsArePrivateAndMayBeEmpty) {
   put("a", "abc");
   put("empty", "");
   auto mapped = fs.map(dir.file("a")).value();
-  EXPECT_EQ(text_of(mapped->bytes()), "abc");
+  EXPECT_EQ(as_text(mapped->bytes()), "abc");
   mapped->bytes()[0] = std::byte{'X'};
-  EXPECT_EQ(text_of(mapped->bytes()), "Xbc");
+  EXPECT_EQ(as_text(mapped->bytes()), "Xbc");
   EXPECT_EQ(content("a"), "abc");
   ASSERT_TRUE(fs.remove_file(dir.file("a")).ok());
-  EXPECT_EQ(text_of(mapped->bytes()), "Xbc");
+  EXPECT_EQ(as_text(mapped->bytes()), "Xbc");
   EXPECT_TRUE(fs.map(dir.file("empty")).value()->bytes().empty());
 }
 
@@ -148,7 +141,7 @@ TEST_F(PosixFiles, ErrorsNameThePathAndTheCause) {
 TEST_F(PosixFiles, AFullDiskSaysSo) {
   if (!fs.exists("/dev/full")) GTEST_SKIP() << "this system has no /dev/full";
   auto file = fs.open_writable("/dev/full", OpenMode::kAppend).value();
-  const Status written = file->append(bytes_of("x"));
+  const Status written = file->append(as_byte_span("x"));
   ASSERT_FALSE(written.ok());
   EXPECT_EQ(written.error().code, ErrorCode::kResourceExhausted);
   EXPECT_EQ(written.error().reason, "disk_full");
@@ -164,7 +157,7 @@ TEST_F(PosixFiles, AFailedSyncIsNotForgotten) {
   {
     auto file = fs.open_writable(dir.file("pipe"), OpenMode::kAppend).value();
     EXPECT_EQ(file->sync().error().code, ErrorCode::kIo);
-    for (const Status& later : {file->sync(), file->append(bytes_of("x")), file->truncate(0)}) {
+    for (const Status& later : {file->sync(), file->append(as_byte_span("x")), file->truncate(0)}) {
       ASSERT_FALSE(later.ok());
       EXPECT_NE(later.error().message.find("earlier sync failed"), std::string::npos);
     }

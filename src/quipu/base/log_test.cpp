@@ -15,7 +15,7 @@ namespace {
 
 // A sink is a plain function, so what it saw is kept here.
 std::mutex seen_mutex;
-std::vector<std::string> seen;
+std::vector<std::string> lines_seen;
 
 void remember(LogLevel level, std::string_view message,
               std::initializer_list<LogField> fields) noexcept {
@@ -24,12 +24,12 @@ void remember(LogLevel level, std::string_view message,
   for (const LogField& field : fields) {
     line += " " + std::string(field.key) + "=" + field.value;
   }
-  seen.push_back(line);
+  lines_seen.push_back(line);
 }
 
 class Log : public testing::Test {
  protected:
-  void SetUp() override { seen.clear(); }
+  void SetUp() override { lines_seen.clear(); }
   void TearDown() override {
     set_log_sink(nullptr);
     set_log_level(LogLevel::kInfo);
@@ -46,7 +46,7 @@ TEST_F(Log, TheSinkGetsWhatIsAtOrAboveTheLevel) {
   log_error("two");
   set_log_level(LogLevel::kDebug);
   log_debug("three");
-  EXPECT_EQ(seen, (std::vector<std::string>{"1 one k=v n=2", "3 two", "0 three"}));
+  EXPECT_EQ(lines_seen, (std::vector<std::string>{"1 one k=v n=2", "3 two", "0 three"}));
 }
 
 TEST_F(Log, TheDefaultWritesWarningsAndErrorsToStandardError) {
@@ -65,7 +65,7 @@ TEST_F(Log, NullRestoresTheDefault) {
   testing::internal::CaptureStderr();
   log_error("back");
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "quipu: error: back\n");
-  EXPECT_TRUE(seen.empty());
+  EXPECT_TRUE(lines_seen.empty());
 }
 
 TEST(Metrics, NullMetricsTakeEverything) {

@@ -393,6 +393,48 @@ void add_collection_commands(Program& program) {
   }
 }
 
+void add_collection_changes(Program& program) {
+  CLI::App* group = program.app.get_subcommand("collection");
+  {
+    auto [command, arguments] = program.add<VectorArguments>(
+        group, "vectors", "Add, drop and rename vectors, all or none", collection_vectors);
+    command->add_option("name", arguments->collection, "Of this collection")
+        ->required()
+        ->type_name("NAME");
+    const auto several = [command = command](const char* option, std::vector<std::string>& into,
+                                             const char* help, const char* type) {
+      command->add_option(option, into, help)->type_name(type)->expected(1)->take_all();
+    };
+    several("--drop", arguments->drop, "By name; may be given again", "NAME");
+    several("--rename", arguments->rename, "After drops; may be given again", "FROM:TO");
+    several("--add", arguments->add, "After both; may be given again; - reads the input", "JSON");
+    command->footer(R"(Examples:
+  quipu collection vectors notes --add '{"name": "next", "model": "bge-small-en-v1.5"}'
+  quipu collection vectors notes --drop old --rename next:old)");
+  }
+  struct Entry {
+    const char* name;
+    const char* description;
+    int (*function)(Context&, const CollectionSnapshotArguments&);
+  };
+  const Entry entries[] = {
+      {"snapshot", "Write one into a file that travels", collection_snapshot},
+      {"snapshots", "List the snapshots of one", collection_snapshots},
+      {"recover", "Make one of a snapshot, or put it in its place", collection_recover}};
+  for (const Entry& entry : entries) {
+    auto [command, arguments] = program.add<CollectionSnapshotArguments>(
+        group, entry.name, entry.description, entry.function);
+    command->add_option("name", arguments->collection, "Which")->required()->type_name("NAME");
+    if (entry.function != collection_recover) continue;
+    command->add_option("snapshot", arguments->snapshot, "As 'collection snapshots' lists it")
+        ->required()
+        ->type_name("SNAPSHOT");
+    command->add_option("--from", arguments->from, "It is of this collection")->type_name("NAME");
+    command->add_option("--shards", arguments->shards, "The snapshot's unless given")
+        ->check(CLI::Range(1, 64));
+  }
+}
+
 void add_alias_commands(Program& program) {
   CLI::App* group = program.group("alias", "Other names of collections");
   struct Entry {
@@ -645,6 +687,7 @@ void build(Program& program, std::ostream& out) {
   add_search_command(program);
   add_query_commands(program);
   add_collection_commands(program);
+  add_collection_changes(program);
   add_alias_commands(program);
   add_point_commands(program);
   add_import_commands(program);

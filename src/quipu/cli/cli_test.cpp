@@ -93,7 +93,7 @@ class CliTest : public ::testing::Test {
   }
 
   TempDir folder_{TempDir::Place::kMemory};
-  testing::FakeEmbedder embedder_{32, 64};
+  testing_support::FakeEmbedder embedder_{32, 64};
   std::unique_ptr<server::Server> server_;
 };
 
@@ -395,6 +395,29 @@ TEST_F(CliTest, GivesOneJsonDocumentForEveryCommand) {
   ASSERT_TRUE(error.ok()) << missing.err;
   EXPECT_EQ(error.value().root().find("code")->as_string(), "collection_not_found");
   EXPECT_EQ(error.value().root().find("exit_code")->as_int64(), 3);
+}
+
+TEST_F(CliTest, ACollectionTravelsAndChangesItsVectors) {
+  json({"remember", "what travels"});
+  const JsonDocument made = json({"collection", "snapshot", "memories"});
+  const std::string name(made.root().find("name")->as_string().value_or(""));
+  EXPECT_NE(quipu({"collection", "snapshots", "memories"}).out.find(name), std::string::npos);
+  const JsonDocument copy =
+      json({"collection", "recover", "copy", name, "--from", "memories", "--shards", "2"});
+  EXPECT_EQ(copy.root().find("points")->as_int64(), 1);
+  EXPECT_EQ(copy.root().find("shard_count")->as_int64(), 2);
+  EXPECT_EQ(quipu({"collection", "recover", "copy", "absent.snapshot"}).code, kExitNotFound);
+  json({"collection", "vectors", "copy", "--add", R"({"name":"next","dim":2})"});
+  const JsonDocument changed = json({"collection", "vectors", "copy", "--rename", "next:last",
+                                     "--add", R"({"name":"next","kind":"sparse"})"});
+  EXPECT_EQ(changed.root().find("vectors")->size(), 3U);
+  EXPECT_EQ(json({"collection", "vectors", "copy", "--drop", "next", "--drop", "last"})
+                .root()
+                .find("vectors")
+                ->size(),
+            1U);
+  EXPECT_EQ(quipu({"collection", "vectors", "copy", "--rename", "next"}).code, kExitUsage);
+  EXPECT_EQ(quipu({"collection", "vectors", "copy", "--drop", "next"}).code, kExitNotFound);
 }
 
 TEST_F(CliTest, RestoresASnapshot) {

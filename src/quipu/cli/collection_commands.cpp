@@ -111,16 +111,6 @@ void print_collection(Context& context, const JsonView& collection) {
   if (!table.empty()) table.print(context.streams());
 }
 
-int show_answer(Context& context, const Result<Answer>& answer) {
-  if (!answer.ok()) return context.fail(answer.error());
-  if (context.json()) {
-    context.print_json(answer.value().body);
-  } else {
-    print_collection(context, answer.value().json());
-  }
-  return kExitOk;
-}
-
 // ---------------------------------------------------------------- options with parts
 
 Error bad_option(std::string_view option, std::string_view given, std::string_view wanted) {
@@ -298,6 +288,16 @@ Status confirm_drop(Context& context, const CollectionArguments& arguments) {
 
 }  // namespace
 
+int show_collection(Context& context, const Result<Answer>& answer) {
+  if (!answer.ok()) return context.fail(answer.error());
+  if (context.json()) {
+    context.print_json(answer.value().body);
+  } else {
+    print_collection(context, answer.value().json());
+  }
+  return kExitOk;
+}
+
 int collection_list(Context& context) {
   const Result<Answer> answer = context.call(Context::Need::kReading, "GET", "/v1/collections");
   if (!answer.ok()) return context.fail(answer.error());
@@ -331,22 +331,22 @@ int collection_list(Context& context) {
 int collection_create(Context& context, const CollectionArguments& arguments) {
   Result<std::string> body = creation_body(context, arguments);
   if (!body.ok()) return context.fail(body.error());
-  return show_answer(context,
-                     context.call(Context::Need::kWriting, "PUT", collection_path(arguments.name),
-                                  std::move(body).value()));
+  return show_collection(
+      context, context.call(Context::Need::kWriting, "PUT", collection_path(arguments.name),
+                            std::move(body).value()));
 }
 
 int collection_show(Context& context, const CollectionArguments& arguments) {
-  return show_answer(context,
-                     context.call(Context::Need::kReading, "GET", collection_path(arguments.name)));
+  return show_collection(
+      context, context.call(Context::Need::kReading, "GET", collection_path(arguments.name)));
 }
 
 int collection_update(Context& context, const CollectionArguments& arguments) {
   Result<std::string> body = change_body(arguments);
   if (!body.ok()) return context.fail(body.error());
-  return show_answer(context,
-                     context.call(Context::Need::kReading, "PATCH", collection_path(arguments.name),
-                                  std::move(body).value()));
+  return show_collection(
+      context, context.call(Context::Need::kReading, "PATCH", collection_path(arguments.name),
+                            std::move(body).value()));
 }
 
 int collection_drop(Context& context, const CollectionArguments& arguments) {

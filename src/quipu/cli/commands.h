@@ -107,6 +107,32 @@ struct CollectionArguments {
 [[nodiscard]] int collection_update(Context& context, const CollectionArguments& arguments);
 [[nodiscard]] int collection_drop(Context& context, const CollectionArguments& arguments);
 
+// Prints a collection that was answered.
+[[nodiscard]] int show_collection(Context& context, const Result<Answer>& answer);
+
+// ---------------------------------------------------------------- collection_change_commands.cpp
+
+struct VectorArguments {
+  std::string collection;
+  std::vector<std::string> add;  // as JSON, "-" for the standard input
+  std::vector<std::string> drop;
+  std::vector<std::string> rename;  // "FROM:TO"
+};
+[[nodiscard]] int collection_vectors(Context& context, const VectorArguments& arguments);
+
+struct CollectionSnapshotArguments {
+  std::string collection;
+  std::string snapshot;
+  std::string from;
+  std::uint32_t shards = 0;
+};
+[[nodiscard]] int collection_snapshot(Context& context,
+                                      const CollectionSnapshotArguments& arguments);
+[[nodiscard]] int collection_snapshots(Context& context,
+                                       const CollectionSnapshotArguments& arguments);
+[[nodiscard]] int collection_recover(Context& context,
+                                     const CollectionSnapshotArguments& arguments);
+
 // ---------------------------------------------------------------- alias_commands.cpp
 
 struct AliasArguments {

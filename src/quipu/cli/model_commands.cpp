@@ -14,16 +14,13 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-double seconds_since(SteadyClock::time_point start) {
-  return std::chrono::duration<double>(SteadyClock::now() - start).count();
-}
-
 void write_model(JsonWriter& json, const embed::ModelInfo& model, bool is_default) {
   json.begin_object().key("name").value(std::string_view(model.name));
   json.key("revision").value(std::string_view(model.revision));
   json.key("path").value(std::string_view(model.path));
   json.key("architecture").value(std::string_view(model.architecture));
   json.key("format").value(std::string_view(model.format));
+  json.key("task").value(std::string_view(model.task));
   json.key("dim").value(model.dim).key("tokens_max").value(model.tokens_max);
   json.key("pooling").value(std::string_view(model.pooling));
   json.key("normalised").value(model.normalised);
@@ -106,6 +103,33 @@ Result<std::string> name_or_default(Context& context, const std::string& name) {
   return settings->service.default_model;
 }
 
+// Whether scores are what a reranker gives: finite, the same for the same pair, and higher for the
+// text that answers.
+Result<std::vector<Check>> check_scores(embed::Embedder& embedder, const std::string& model) {
+  constexpr std::string_view kQuestion = "Where is the car parked?";
+  constexpr std::array<std::string_view, 3> kAnswers = {"The car is parked behind the station.",
+                                                        "Whisk the eggs with a pinch of salt.",
+                                                        "The car is parked behind the station."};
+  const auto start = SteadyClock::now();
+  const auto scored = embedder.score(kQuestion, kAnswers, {.model = model});
+  const double load_s = seconds_since(start);
+  std::vector<float> logits;
+  for (const Result<embed::PairScore>& score : scored) {
+    if (!score.ok()) return score.error();
+    logits.push_back(score.value().logit);
+  }
+  const std::string shown =
+      quipu::format("{:.3f} and {:.3f}", embed::relevance(logits[0]), embed::relevance(logits[1]));
+  return std::vector<Check>{
+      {"loads", true,
+       quipu::format("{:.0f} ms to load and score {} pairs", load_s * 1000, kAnswers.size())},
+      {"finite",
+       std::all_of(logits.begin(), logits.end(), [](float v) { return std::isfinite(v); }),
+       "no NaN, no infinity"},
+      {"repeatable", logits[0] == logits[2], "the same pair, the same score"},
+      {"meaning", logits[0] > logits[1], shown + " for what answers and what does not"}};
+}
+
 }  // namespace
 
 int model_list(Context& context) {
@@ -126,6 +150,7 @@ int model_list(Context& context) {
     return kExitOk;
   }
   Table table({{"name"},
+               {"task"},
                {"dim", Align::kRight},
                {"tokens", Align::kRight},
                {"format"},
@@ -134,9 +159,9 @@ int model_list(Context& context) {
                {"size", Align::kRight},
                {"folder"}});
   for (const embed::ModelInfo& model : models) {
-    table.add({model.name + (model.name == usual ? " *" : ""), std::to_string(model.dim),
-               std::to_string(model.tokens_max), model.format, model.pooling, model.precision,
-               human_bytes(model.file_bytes), model.path});
+    table.add({model.name + (model.name == usual ? " *" : ""), model.task,
+               std::to_string(model.dim), std::to_string(model.tokens_max), model.format,
+               model.pooling, model.precision, human_bytes(model.file_bytes), model.path});
   }
   if (!table.empty()) {
     table.print(context.streams());
@@ -176,6 +201,8 @@ int model_show(Context& context, const ModelArguments& arguments) {
                 << "architecture    " << model.architecture << '\n'
                 << "format          " << model.format << ", " << human_bytes(model.file_bytes)
                 << '\n'
+                << "task            "
+                << (model.task == "score" ? "scores pairs of texts" : "embeds texts") << '\n'
                 << "dimension       " << model.dim << '\n'
                 << "longest text    " << model.tokens_max << " tokens\n"
                 << "pooling         " << model.pooling
@@ -195,6 +222,11 @@ int model_check(Context& context, const ModelArguments& arguments) {
   embed::Embedder* const embedder = opened.value();
   const Result<embed::ModelInfo> model = embedder->model(name.value());
   if (!model.ok()) return context.fail(model.error());
+  if (model.value().task == "score") {
+    const Result<std::vector<Check>> scores = check_scores(*embedder, name.value());
+    if (!scores.ok()) return context.fail(scores.error());
+    return print_checks(context, model.value(), scores.value());
+  }
   constexpr std::array<std::string_view, 4> kTexts = {
       "The car is parked behind the station.", "We left our vehicle at the back of the train stop.",
       "Whisk the eggs with a pinch of salt.", "The car is parked behind the station."};

@@ -33,6 +33,10 @@ struct Streams {
 // `text` in lines of at most `columns`, broken at blanks, each after `indent` blanks.
 [[nodiscard]] std::string wrapped(std::string_view text, std::size_t columns, std::size_t indent);
 
+[[nodiscard]] inline double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 [[nodiscard]] std::string human_bytes(std::uint64_t bytes);  // "12.3 MiB"
 [[nodiscard]] std::string human_count(std::uint64_t count);  // "12,345"
 [[nodiscard]] std::string human_duration(double seconds);    // "1 h 02 min", "3.4 s"

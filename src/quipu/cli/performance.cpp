@@ -22,10 +22,6 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 constexpr std::uint64_t kSeed = 7;
 
-double seconds_since(SteadyClock::time_point start) {
-  return std::chrono::duration<double>(SteadyClock::now() - start).count();
-}
-
 // A sorted list's value below which `share` of it lies.
 double quantile(std::vector<double>& values, double share) {
   if (values.empty()) return 0;

@@ -46,6 +46,9 @@ Result<Settings> load_settings(const GlobalOptions& globals) {
   settings.service.memory_collection = config.memory_collection;
   settings.service.request_timeout = std::chrono::milliseconds(config.request_timeout_ms);
   settings.service.snapshots_dir = config.engine.data_dir + "/snapshots";
+  settings.service.collection_snapshots_dir = config.collection_snapshots_dir.empty()
+                                                  ? config.engine.data_dir + "/collection-snapshots"
+                                                  : config.collection_snapshots_dir;
   return settings;
 }
 

@@ -225,8 +225,8 @@ Error not_finite() {
 
 void Batcher::run_alone(const std::shared_ptr<Ticket>& ticket, std::size_t dim) {
   std::vector<float> vector(dim);
-  const std::span<const std::uint32_t> ids = ticket->job.ids;
-  const Status status = ticket->job.model->embed({&ids, 1}, vector);
+  const ModelInput input{ticket->job.ids, ticket->job.types};
+  const Status status = ticket->job.model->embed({&input, 1}, vector);
   if (!status.ok()) {
     finish(ticket, status.error());
   } else if (!all_finite(vector)) {
@@ -239,10 +239,10 @@ void Batcher::run_alone(const std::shared_ptr<Ticket>& ticket, std::size_t dim) 
 void Batcher::run(const Batch& batch) {
   RuntimeModel& model = *batch.front()->job.model;
   const std::size_t dim = model.info().dim;
-  std::vector<std::span<const std::uint32_t>> texts;
+  std::vector<ModelInput> texts;
   std::size_t tokens = 0;
   for (const std::shared_ptr<Ticket>& ticket : batch) {
-    texts.emplace_back(ticket->job.ids);
+    texts.push_back({ticket->job.ids, ticket->job.types});
     tokens += ticket->job.ids.size();
   }
   metrics_.batch_texts.observe(static_cast<double>(batch.size()));

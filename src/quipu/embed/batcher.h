@@ -56,7 +56,8 @@ class Batcher {
     RuntimeModel* model = nullptr;  // outlives the job
     Digest128 key;                  // equal keys have equal vectors: they are computed once
     std::vector<std::uint32_t> ids;
-    std::uint32_t token_count = 0;  // as they go into the CachedVector
+    std::vector<std::uint8_t> types;  // as ModelInput's
+    std::uint32_t token_count = 0;    // as they go into the CachedVector
     bool truncated = false;
     bool interactive = true;
     Deadline deadline = Deadline::max();

@@ -16,17 +16,17 @@
 namespace quipu::embed {
 namespace {
 
-using ::testing::ElementsAre;
+using testing::ElementsAre;
 
 constexpr std::uint32_t kDim = 8;
 
 // Holds calls back until it is opened, and notes what they held.
 class Gate {
  public:
-  Status pass(testing::FakeRuntime::Texts texts) {
+  Status pass(testing_support::FakeRuntime::Texts texts) {
     std::unique_lock lock(mutex_);
     std::vector<std::uint32_t> firsts;
-    for (const auto& text : texts) firsts.push_back(text[0]);
+    for (const auto& text : texts) firsts.push_back(text.ids[0]);
     calls_.push_back(firsts);
     changed_.notify_all();
     changed_.wait(lock, [&] { return open_; });
@@ -53,7 +53,7 @@ class Gate {
   std::vector<std::vector<std::uint32_t>> calls_;
 };
 
-class BatcherTest : public ::testing::Test {
+class BatcherTest : public testing::Test {
  protected:
   Batcher::TextJob job(std::uint32_t id, std::size_t size, bool interactive = true) {
     Batcher::TextJob out;
@@ -68,7 +68,7 @@ class BatcherTest : public ::testing::Test {
   static std::vector<float> expected(std::uint32_t id, std::size_t size) {
     std::vector<std::uint32_t> ids(size, 7);
     ids[0] = id;
-    return testing::FakeRuntime::vector_of(ids, kDim);
+    return testing_support::FakeRuntime::vector_of(ids, kDim);
   }
   std::unique_ptr<Batcher> make(std::size_t threads, std::size_t queue_tokens = 100'000) {
     return std::make_unique<Batcher>(
@@ -77,8 +77,8 @@ class BatcherTest : public ::testing::Test {
   }
   static constexpr Batcher::Deadline kNever = Batcher::Deadline::max();
 
-  testing::FakeRuntime runtime_;
-  std::unique_ptr<RuntimeModel> model_ = testing::make_fake_model(runtime_, kDim);
+  testing_support::FakeRuntime runtime_;
+  std::unique_ptr<RuntimeModel> model_ = testing_support::make_fake_model(runtime_, kDim);
 };
 
 TEST_F(BatcherTest, EveryTextGetsItsOwnVectorUnderLoad) {
@@ -173,9 +173,9 @@ TEST_F(BatcherTest, EqualKeysAreComputedOnce) {
 }
 
 TEST_F(BatcherTest, AFailingTextFailsAlone) {
-  runtime_.before_embed = [](testing::FakeRuntime::Texts texts) -> Status {
+  runtime_.before_embed = [](testing_support::FakeRuntime::Texts texts) -> Status {
     for (const auto& text : texts) {
-      if (text[0] == 13) return Error{ErrorCode::kInternal, "13 is bad luck"};
+      if (text.ids[0] == 13) return Error{ErrorCode::kInternal, "13 is bad luck"};
     }
     return ok_status();
   };
@@ -266,11 +266,10 @@ TEST_F(BatcherTest, NumbersThatAreNotFiniteAreAnError) {
    public:
     [[nodiscard]] const Info& info() const noexcept override { return info_; }
     [[nodiscard]] std::size_t batch_tokens() const noexcept override { return 64; }
-    Status embed(std::span<const std::span<const std::uint32_t>> texts,
-                 std::span<float> vectors) override {
+    Status embed(std::span<const ModelInput> texts, std::span<float> vectors) override {
       std::fill(vectors.begin(), vectors.end(), 1.0F);
       for (std::size_t i = 0; i < texts.size(); ++i) {
-        if (texts[i][0] == 5) vectors[i * kDim] = std::numeric_limits<float>::quiet_NaN();
+        if (texts[i].ids[0] == 5) vectors[i * kDim] = std::numeric_limits<float>::quiet_NaN();
       }
       return ok_status();
     }

@@ -24,6 +24,7 @@ struct ModelInfo {
   std::string path;
   std::string architecture;  // "bert", ...
   std::string format;        // "safetensors", "onnx", "openvino"
+  std::string task;          // "embed", or "score": pairs of texts, by a cross-encoder
   std::uint32_t dim = 0;
   std::uint32_t tokens_max = 0;  // special tokens included
   std::string pooling;           // "mean", "cls", "max", "last"
@@ -51,6 +52,21 @@ struct EmbedParams {
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
 };
 
+// How well a text answers a query, by a cross-encoder that reads both at once.
+struct PairScore {
+  float logit = 0;                // any number; larger is better. relevance() makes it one in 0..1
+  std::uint32_t token_count = 0;  // of the whole pair, special tokens included
+  bool truncated = false;         // the longer of the two was cut to fit the model
+};
+// 1 / (1 + e^-logit), as models with one label are trained to be read.
+[[nodiscard]] double relevance(float logit) noexcept;
+
+struct ScoreParams {
+  std::string model;
+  bool interactive = true;
+  std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
+};
+
 // A stretch of a text that fits a model.
 struct TextChunk {
   std::size_t offset = 0;  // bytes
@@ -67,10 +83,14 @@ class Embedder {
   [[nodiscard]] virtual Result<ModelInfo> model(std::string_view name) = 0;
   [[nodiscard]] virtual std::vector<ModelInfo> models() = 0;
   // One result for each text, in order: a text that fails fails alone. Blocks.
-  // Errors for each: as model(); kInvalidArgument; kResourceExhausted ("embedding_queue_full");
-  // kDeadlineExceeded; kUnavailable (runtime missing).
+  // Errors for each: as model(); kInvalidArgument, also of a model that scores ("wrong_task");
+  // kResourceExhausted ("embedding_queue_full"); kDeadlineExceeded; kUnavailable (runtime missing).
   [[nodiscard]] virtual std::vector<Result<Embedding>> embed(
       std::span<const std::string_view> texts, const EmbedParams& params) = 0;
+  // How well each text answers the query: one result for each, in order. Errors: as embed().
+  [[nodiscard]] virtual std::vector<Result<PairScore>> score(
+      std::string_view query, std::span<const std::string_view> texts,
+      const ScoreParams& params) = 0;
   // Cuts a text into pieces of at most `tokens_max` tokens (0: the model's maximum), at sentence or
   // line ends where there are any, each sharing about `overlap_tokens` with the one before.
   [[nodiscard]] virtual Result<std::vector<TextChunk>> chunk(std::string_view model,

@@ -1,11 +1,14 @@
 #include "quipu/embed/embedding_service.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
+#include <functional>
 #include <thread>
 #include <utility>
 
 #include "quipu/base/bytes.h"
+#include "quipu/base/format.h"
 #include "quipu/base/limits.h"
 #include "quipu/base/thread_annotations.h"
 #include "quipu/embed/batcher.h"
@@ -72,6 +75,27 @@ std::string key_prefix(const LoadedModel& model, std::string_view prompt) {
   return prefix;
 }
 
+Error wrong_task(const LoadedModel& model) {
+  const bool scores = model.described->folder.task == ModelTask::kScore;
+  return Error{ErrorCode::kInvalidArgument,
+               format("the model '{}' {}", model.described->name,
+                      scores ? "scores pairs of texts and makes no vectors"
+                             : "makes vectors and does not score pairs of texts"),
+               "wrong_task"};
+}
+
+// A template may have types that the model has no row for.
+Status check_types(const ModelFolder& folder, std::span<const std::uint8_t> types) {
+  if (!folder.encoder.has_value() || folder.encoder->token_types == 0) return ok_status();
+  const std::uint32_t known = folder.encoder->token_types;
+  const auto beyond = std::find_if(types.begin(), types.end(),
+                                   [known](std::uint8_t type) { return type >= known; });
+  if (beyond == types.end() || known == 1) return ok_status();
+  return model_damaged(
+      folder.path + "/tokenizer.json",
+      format("its template has the type {}; the model has {} types", *beyond, known));
+}
+
 Error text_too_long(std::uint32_t count, std::uint32_t max) {
   return Error{
       ErrorCode::kInvalidArgument,
@@ -108,16 +132,32 @@ class EmbeddingService final : public Embedder {
       metrics_.count_error("", loaded.error());
       return out;
     }
-    bool all_ok = true;
-    embed_with(*loaded.value(), texts, params, out);
-    for (const Result<Embedding>& result : out) {
-      if (result.ok()) continue;
-      all_ok = false;
-      metrics_.count_error(params.model, result.error());
+    if (loaded.value()->described->folder.task != ModelTask::kEmbed) {
+      for (std::size_t i = 0; i < texts.size(); ++i) out.emplace_back(wrong_task(*loaded.value()));
+    } else {
+      embed_with(*loaded.value(), texts, params, out);
     }
-    const std::chrono::duration<double> spent = clock_.steady_now() - start;
-    metrics_.count(params.model, all_ok ? "ok" : "error", spent.count());
-    metrics_.cache_bytes.set(static_cast<double>(cache_.bytes_used()));
+    count_call(params.model, out, start);
+    return out;
+  }
+
+  std::vector<Result<PairScore>> score(std::string_view query,
+                                       std::span<const std::string_view> texts,
+                                       const ScoreParams& params) override {
+    const auto start = clock_.steady_now();
+    std::vector<Result<PairScore>> out;
+    const Result<LoadedModel*> loaded = registry_.load(params.model);
+    if (!loaded.ok()) {
+      for (std::size_t i = 0; i < texts.size(); ++i) out.emplace_back(loaded.error());
+      metrics_.count_error("", loaded.error());
+      return out;
+    }
+    if (loaded.value()->described->folder.task != ModelTask::kScore) {
+      for (std::size_t i = 0; i < texts.size(); ++i) out.emplace_back(wrong_task(*loaded.value()));
+    } else {
+      score_with(*loaded.value(), query, texts, params, out);
+    }
+    count_call(params.model, out, start);
     return out;
   }
 
@@ -157,6 +197,20 @@ class EmbeddingService final : public Embedder {
   std::uint64_t shrink_cache(std::uint64_t bytes) override { return cache_.shrink(bytes); }
 
  private:
+  template <typename T>
+  void count_call(const std::string& model, const std::vector<Result<T>>& results,
+                  std::chrono::steady_clock::time_point start) {
+    bool all_ok = true;
+    for (const Result<T>& result : results) {
+      if (result.ok()) continue;
+      all_ok = false;
+      metrics_.count_error(model, result.error());
+    }
+    const std::chrono::duration<double> spent = clock_.steady_now() - start;
+    metrics_.count(model, all_ok ? "ok" : "error", spent.count());
+    metrics_.cache_bytes.set(static_cast<double>(cache_.bytes_used()));
+  }
+
   // Where the result of one text will come from.
   struct Pending {
     VectorRef ready;
@@ -173,6 +227,13 @@ class EmbeddingService final : public Embedder {
             .runtime = options.runtime};
   }
 
+  // What waits for one vector, or one score, in the order of the texts.
+  static Result<VectorRef> finish(Pending& one, Batcher::Call& call, Batcher::Deadline deadline) {
+    if (one.place.has_value()) return call.wait(*one.place, deadline);
+    if (one.error.has_value()) return std::move(*one.error);
+    return std::move(one.ready);
+  }
+
   void embed_with(LoadedModel& model, std::span<const std::string_view> texts,
                   const EmbedParams& params, std::vector<Result<Embedding>>& out) {
     const ModelFolder& folder = model.described->folder;
@@ -183,36 +244,76 @@ class EmbeddingService final : public Embedder {
     std::vector<Pending> pending;
     pending.reserve(texts.size());
     for (const std::string_view text : texts) {
-      pending.push_back(begin(model, prefix, prompt, text, params, call));
+      const Encode encode = [&](text::Encoding& encoding) -> Status {
+        std::string prompted;
+        if (!prompt.empty()) prompted.append(prompt).append(text);
+        QUIPU_TRY_OK(model.described->tokenizer->encode(
+            prompt.empty() ? text : prompted, {.tokens_max = folder.tokens_max}, encoding));
+        if (params.refuse_long && encoding.truncated) {
+          return text_too_long(encoding.token_count, folder.tokens_max);
+        }
+        return ok_status();
+      };
+      pending.push_back(begin(model, prefix, text,
+                              {.interactive = params.interactive, .deadline = params.deadline},
+                              encode, call));
     }
     for (Pending& one : pending) {
-      if (one.place.has_value()) {
-        Result<VectorRef> result = call.wait(*one.place, params.deadline);
-        if (result.ok()) {
-          one.ready = std::move(result).value();
-        } else {
-          one.error = std::move(result).error();
-        }
-      }
-      if (one.error.has_value()) {
-        out.emplace_back(std::move(*one.error));
-      } else if (params.refuse_long && one.ready->truncated) {
-        out.emplace_back(text_too_long(one.ready->token_count, folder.tokens_max));
+      const Result<VectorRef> result = finish(one, call, params.deadline);
+      if (!result.ok()) {
+        out.emplace_back(result.error());
+      } else if (params.refuse_long && result.value()->truncated) {
+        out.emplace_back(text_too_long(result.value()->token_count, folder.tokens_max));
       } else {
-        out.emplace_back(
-            Embedding{one.ready->values, one.ready->token_count, one.ready->truncated});
+        const CachedVector& vector = *result.value();
+        out.emplace_back(Embedding{vector.values, vector.token_count, vector.truncated});
       }
     }
   }
 
-  Pending begin(LoadedModel& model, const std::string& prefix, const std::string& prompt,
-                std::string_view text, const EmbedParams& params, Batcher::Call& call) {
+  void score_with(LoadedModel& model, std::string_view query,
+                  std::span<const std::string_view> texts, const ScoreParams& params,
+                  std::vector<Result<PairScore>>& out) {
+    std::string prefix = key_prefix(model, "");
+    ByteWriter(prefix).sized(query);
+    Batcher::Call call(batcher_);
+    std::vector<Pending> pending;
+    pending.reserve(texts.size());
+    for (const std::string_view text : texts) {
+      const Encode encode = [&](text::Encoding& encoding) {
+        return model.described->tokenizer->encode_pair(
+            query, text, {.tokens_max = model.described->folder.tokens_max}, encoding);
+      };
+      pending.push_back(begin(model, prefix, text,
+                              {.interactive = params.interactive, .deadline = params.deadline},
+                              encode, call));
+    }
+    for (Pending& one : pending) {
+      const Result<VectorRef> result = finish(one, call, params.deadline);
+      if (!result.ok()) {
+        out.emplace_back(result.error());
+      } else {
+        const CachedVector& score = *result.value();
+        out.emplace_back(PairScore{score.values.front(), score.token_count, score.truncated});
+      }
+    }
+  }
+
+  struct Urgency {
+    bool interactive = true;
+    Batcher::Deadline deadline = Batcher::Deadline::max();
+  };
+  using Encode = std::function<Status(text::Encoding&)>;
+
+  // `prefix` holds all that the result depends on, but for the text.
+  Pending begin(LoadedModel& model, const std::string& prefix, std::string_view text,
+                const Urgency& urgency, const Encode& encode, Batcher::Call& call) {
     Pending out;
     if (text.size() > limits::kTextBytesMax) {
-      out.error = Error{ErrorCode::kInvalidArgument,
-                        "the text has " + std::to_string(text.size()) + " bytes; the limit is " +
-                            std::to_string(limits::kTextBytesMax),
-                        "text_too_large"};
+      out.error = Error{
+          ErrorCode::kInvalidArgument,
+          format("the text has {} bytes; the limit is {}", text.size(), limits::kTextBytesMax),
+          "text_too_large"};
       return out;
     }
     std::string bytes = prefix;
@@ -223,13 +324,13 @@ class EmbeddingService final : public Embedder {
       metrics_.hits.add();
       return out;
     }
-    out.place = call.join(key, params.interactive, params.deadline);
+    out.place = call.join(key, urgency.interactive, urgency.deadline);
     if (out.place.has_value()) {
       metrics_.joined.add();
       return out;
     }
     metrics_.misses.add();
-    Result<std::size_t> place = submit(model, key, prompt, text, params, call);
+    Result<std::size_t> place = submit(model, key, urgency, encode, call);
     if (place.ok()) {
       out.place = place.value();
     } else {
@@ -238,29 +339,23 @@ class EmbeddingService final : public Embedder {
     return out;
   }
 
-  Result<std::size_t> submit(LoadedModel& model, const Digest128& key, const std::string& prompt,
-                             std::string_view text, const EmbedParams& params,
-                             Batcher::Call& call) {
-    const std::uint32_t tokens_max = model.described->folder.tokens_max;
-    std::string prompted;
-    if (!prompt.empty()) prompted.append(prompt).append(text);
+  Result<std::size_t> submit(LoadedModel& model, const Digest128& key, const Urgency& urgency,
+                             const Encode& encode, Batcher::Call& call) {
     text::Encoding encoding;
-    QUIPU_TRY_OK(model.described->tokenizer->encode(prompt.empty() ? text : prompted,
-                                                    {.tokens_max = tokens_max}, encoding));
-    if (params.refuse_long && encoding.truncated) {
-      return text_too_long(encoding.token_count, tokens_max);
-    }
+    QUIPU_TRY_OK(encode(encoding));
     if (encoding.ids.empty()) {
       return Error{ErrorCode::kInvalidArgument, "the text has no tokens", "text_empty"};
     }
+    QUIPU_TRY_OK(check_types(model.described->folder, encoding.type_ids));
     metrics_.tokens.add(static_cast<double>(encoding.ids.size()));
     return call.submit({.model = model.runtime.get(),
                         .key = key,
                         .ids = std::move(encoding.ids),
+                        .types = std::move(encoding.type_ids),
                         .token_count = encoding.token_count,
                         .truncated = encoding.truncated,
-                        .interactive = params.interactive,
-                        .deadline = params.deadline});
+                        .interactive = urgency.interactive,
+                        .deadline = urgency.deadline});
   }
 
   Clock& clock_;
@@ -271,6 +366,8 @@ class EmbeddingService final : public Embedder {
 };
 
 }  // namespace
+
+double relevance(float logit) noexcept { return 1 / (1 + std::exp(-static_cast<double>(logit))); }
 
 Result<std::string> chosen_precision(const EmbedderOptions& options) {
   std::string precision = options.precision;

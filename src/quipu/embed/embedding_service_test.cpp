@@ -16,14 +16,15 @@
 namespace quipu::embed {
 namespace {
 
-using ::testing::HasSubstr;
-using ::testing::SizeIs;
+using testing::HasSubstr;
+using testing::SizeIs;
 
-class EmbeddingServiceTest : public ::testing::Test {
+class EmbeddingServiceTest : public testing::Test {
  protected:
   void SetUp() override {
-    testing::write_tiny_model(folder_.path() + "/tiny", {.query_prefix = "a: "});
-    testing::write_tiny_model(folder_.path() + "/other", {.seed = 2, .pooling = "cls"});
+    testing_support::write_tiny_model(folder_.path() + "/tiny", {.query_prefix = "a: "});
+    testing_support::write_tiny_model(folder_.path() + "/other", {.seed = 2, .pooling = "cls"});
+    testing_support::write_tiny_model(folder_.path() + "/scorer", {.seed = 3, .scores = true});
   }
   std::unique_ptr<Embedder> make(EmbedderOptions options = {}) {
     options.model_dirs = {folder_.path() + "/absent", folder_.path()};
@@ -41,20 +42,20 @@ class EmbeddingServiceTest : public ::testing::Test {
     return std::move(out[0]);
   }
 
-  testing::TemporaryFolder folder_;
-  testing::FakeRuntime runtime_;
+  testing_support::TemporaryFolder folder_;
+  testing_support::FakeRuntime runtime_;
 };
 
 TEST_F(EmbeddingServiceTest, DescribesModels) {
   const auto embedder = make();
   const std::vector<ModelInfo> models = embedder->models();
-  ASSERT_THAT(models, SizeIs(2));
+  ASSERT_THAT(models, SizeIs(3));
   EXPECT_EQ(models[0].name, "other");
   EXPECT_EQ(models[0].revision, "") << "listing must not read the weights";
   EXPECT_EQ(runtime_.loads, 0);
   const Result<ModelInfo> info = embedder->model("tiny");
   ASSERT_TRUE(info.ok()) << info.error().message;
-  EXPECT_EQ(info.value().dim, testing::kTinyHidden);
+  EXPECT_EQ(info.value().dim, testing_support::kTinyHidden);
   EXPECT_EQ(info.value().tokens_max, 24U);
   EXPECT_EQ(info.value().pooling, "mean");
   EXPECT_EQ(info.value().architecture, "bert");
@@ -67,7 +68,54 @@ TEST_F(EmbeddingServiceTest, DescribesModels) {
   EXPECT_NE(embedder->model("other").value().revision, info.value().revision);
   ASSERT_TRUE(one(*embedder, "a").ok());
   EXPECT_TRUE(embedder->model("tiny").value().loaded);
-  EXPECT_EQ(embedder->models()[1].revision, info.value().revision);
+  EXPECT_EQ(embedder->models()[2].revision, info.value().revision);
+}
+
+TEST_F(EmbeddingServiceTest, PairsAreScoredByModelsThatScore) {
+  const auto embedder = make();
+  EXPECT_EQ(embedder->model("scorer").value().task, "score");
+  EXPECT_EQ(embedder->model("scorer").value().dim, 1U);
+  EXPECT_EQ(embedder->model("tiny").value().task, "embed");
+  const std::vector<std::string_view> texts = {"a b", "b a", "", "a b"};
+  const auto scores = embedder->score("a", texts, {.model = "scorer"});
+  ASSERT_THAT(scores, SizeIs(4));
+  for (const auto& score : scores) ASSERT_TRUE(score.ok()) << score.error().message;
+  EXPECT_EQ(scores[0].value().logit, scores[3].value().logit);
+  EXPECT_NE(scores[0].value().logit, scores[1].value().logit);
+  EXPECT_EQ(scores[0].value().token_count, 3U);
+  EXPECT_EQ(scores[2].value().token_count, 1U) << "an empty text is none the less a text";
+  EXPECT_EQ(runtime_.texts, 3) << "equal pairs are computed once";
+  EXPECT_EQ(embedder->score("a", texts, {.model = "scorer"})[1].value().logit,
+            scores[1].value().logit);
+  EXPECT_EQ(runtime_.texts, 3) << "from the cache";
+  // Query and text are not one string: ("a", "b a") is not ("a b", "a").
+  const std::vector<std::string_view> other = {"a"};
+  EXPECT_NE(embedder->score("a b", other, {.model = "scorer"})[0].value().logit,
+            scores[1].value().logit);
+}
+
+TEST_F(EmbeddingServiceTest, ALongPairIsCutAndSaysSo) {
+  const auto embedder = make();
+  std::string longer;
+  for (int i = 0; i < 40; ++i) longer += "a ";
+  const std::string_view text = longer;
+  const auto scores = embedder->score("b", {&text, 1}, {.model = "scorer"});
+  ASSERT_TRUE(scores[0].ok()) << scores[0].error().message;
+  EXPECT_TRUE(scores[0].value().truncated);
+  EXPECT_EQ(scores[0].value().token_count, 41U);
+}
+
+TEST_F(EmbeddingServiceTest, AModelDoesNotDoWhatItIsNotFor) {
+  const auto embedder = make();
+  const Result<Embedding> vector = one(*embedder, "a", {.model = "scorer"});
+  ASSERT_FALSE(vector.ok());
+  EXPECT_EQ(vector.error().reason, "wrong_task");
+  EXPECT_THAT(vector.error().message, HasSubstr("'scorer' scores pairs"));
+  const std::vector<std::string_view> texts = {"b"};
+  const auto score = embedder->score("a", texts, {.model = "tiny"});
+  ASSERT_FALSE(score[0].ok());
+  EXPECT_EQ(score[0].error().reason, "wrong_task");
+  EXPECT_EQ(embedder->score("a", texts, {.model = "absent"})[0].error().reason, "model_not_found");
 }
 
 TEST_F(EmbeddingServiceTest, AnUnknownModelIsAnErrorThatListsTheKnown) {
@@ -77,7 +125,7 @@ TEST_F(EmbeddingServiceTest, AnUnknownModelIsAnErrorThatListsTheKnown) {
     ASSERT_FALSE(info.ok()) << name;
     EXPECT_EQ(info.error().code, ErrorCode::kNotFound);
     EXPECT_EQ(info.error().reason, "model_not_found");
-    EXPECT_THAT(info.error().message, HasSubstr("other, tiny"));
+    EXPECT_THAT(info.error().message, HasSubstr("other, scorer, tiny"));
   }
   const Result<Embedding> embedded = one(*embedder, "a", {.model = "absent-model"});
   ASSERT_FALSE(embedded.ok());
@@ -104,8 +152,8 @@ TEST_F(EmbeddingServiceTest, DamageNamesTheFile) {
   };
   for (const auto& damage : kDamages) {
     SCOPED_TRACE(std::string(damage.file) + ": " + damage.content);
-    testing::write_tiny_model(model, {});
-    testing::write_file(model + "/" + damage.file, damage.content);
+    testing_support::write_tiny_model(model, {});
+    testing_support::write_file(model + "/" + damage.file, damage.content);
     const auto embedder = make();
     const Result<Embedding> embedded = one(*embedder, "a");
     ASSERT_FALSE(embedded.ok());
@@ -119,7 +167,7 @@ TEST_F(EmbeddingServiceTest, DamageNamesTheFile) {
   }
   for (const char* file : {"model.safetensors", "tokenizer.json", "1_Pooling/config.json"}) {
     SCOPED_TRACE(file);
-    testing::write_tiny_model(model, {});
+    testing_support::write_tiny_model(model, {});
     ASSERT_TRUE(posix_file_system().remove_file(model + "/" + file).ok());
     const Result<Embedding> embedded = one(*make(), "a");
     ASSERT_FALSE(embedded.ok());
@@ -141,8 +189,8 @@ TEST_F(EmbeddingServiceTest, UnsupportedKindsAreRefusedByName) {
       {"sentence_bert_config.json", "{\"do_lower_case\": true}", "do_lower_case"},
   };
   for (const auto& kind : kKinds) {
-    testing::write_tiny_model(model, {});
-    testing::write_file(model + "/" + kind.file, kind.content);
+    testing_support::write_tiny_model(model, {});
+    testing_support::write_file(model + "/" + kind.file, kind.content);
     const Result<Embedding> embedded = one(*make(), "a");
     ASSERT_FALSE(embedded.ok()) << kind.named;
     EXPECT_EQ(embedded.error().code, ErrorCode::kUnimplemented);
@@ -160,11 +208,12 @@ TEST_F(EmbeddingServiceTest, RevisionFollowsEveryFileThatCounts) {
   const std::string before = revision(false);
   EXPECT_EQ(revision(false), before);
   EXPECT_EQ(revision(true), before);
-  testing::write_file(model + "/sentence_bert_config.json", "{\"max_seq_length\": 20}");
+  testing_support::write_file(model + "/sentence_bert_config.json", "{\"max_seq_length\": 20}");
   const std::string shorter = revision(false);
   EXPECT_NE(shorter, before);
-  testing::write_file(model + "/model.safetensors",
-                      testing::make_safetensors(testing::tiny_weights({.seed = 9}), "F32"));
+  testing_support::write_file(
+      model + "/model.safetensors",
+      testing_support::make_safetensors(testing_support::tiny_weights({.seed = 9}), "F32"));
   EXPECT_NE(revision(false), shorter) << "the kept digest was of the file before";
   EXPECT_EQ(revision(false), revision(true));
 }

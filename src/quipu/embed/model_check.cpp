@@ -37,10 +37,6 @@ const std::vector<std::string>& fixed_texts() {
   return texts;
 }
 
-double milliseconds(std::chrono::steady_clock::duration duration) {
-  return std::chrono::duration<double, std::milli>(duration).count();
-}
-
 struct Run {
   std::vector<std::vector<float>> vectors;
   double first_ms = 0;
@@ -62,10 +58,10 @@ Result<Run> run_texts(const LoadedModel& model, Clock& clock) {
   }
   std::vector<float> vector(dim);
   const auto embed = [&](std::size_t i) -> Result<double> {
-    const std::span<const std::uint32_t> ids = encodings[i].ids;
+    const ModelInput input{encodings[i].ids};
     const auto start = clock.steady_now();
-    QUIPU_TRY_OK(runtime.embed({&ids, 1}, vector));
-    return milliseconds(clock.steady_now() - start);
+    QUIPU_TRY_OK(runtime.embed({&input, 1}, vector));
+    return to_ms(clock.steady_now() - start);
   };
   QUIPU_TRY(run.first_ms, embed(0));
   for (std::size_t i = 0; i < encodings.size(); ++i) {

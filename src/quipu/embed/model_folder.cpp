@@ -8,54 +8,14 @@
 #include "quipu/base/bytes.h"
 #include "quipu/base/json.h"
 #include "quipu/base/limits.h"
+#include "quipu/embed/encoder_config.h"
 
 namespace quipu::embed {
 namespace {
 
 constexpr std::uint64_t kConfigBytesMax = 1U << 20;
-constexpr std::uint64_t kTokenizerBytesMax = 128U << 20;
 constexpr std::uint64_t kTokensMax = 32'768;
 constexpr char kDigestFile[] = ".quipu-digest";
-
-Error unsupported(const std::string& file, const std::string& what) {
-  return Error{ErrorCode::kUnimplemented, file + ": " + what + " is not supported",
-               "model_unsupported"};
-}
-
-// A JSON object in a file, and its name for messages.
-struct ConfigFile {
-  std::string name;
-  JsonDocument document;
-
-  [[nodiscard]] std::optional<JsonView> find(std::string_view field) const {
-    const std::optional<JsonView> found = document.root().find(field);
-    return found.has_value() && found->is_null() ? std::nullopt : found;
-  }
-  [[nodiscard]] Result<std::uint64_t> number(std::string_view field, std::uint64_t max) const {
-    const std::optional<JsonView> found = find(field);
-    const std::optional<std::uint64_t> value =
-        found.has_value() ? found->as_uint64() : std::nullopt;
-    if (!value.has_value() || *value == 0 || *value > max) {
-      return model_damaged(name,
-                           "'" + std::string(field) + "' must be from 1 to " + std::to_string(max));
-    }
-    return *value;
-  }
-  [[nodiscard]] Result<std::string> text(std::string_view field, std::string otherwise) const {
-    const std::optional<JsonView> found = find(field);
-    if (!found.has_value()) return otherwise;
-    if (const std::optional<std::string_view> value = found->as_string()) {
-      return std::string(*value);
-    }
-    return model_damaged(name, "'" + std::string(field) + "' must be a string");
-  }
-  [[nodiscard]] Result<bool> flag(std::string_view field, bool otherwise) const {
-    const std::optional<JsonView> found = find(field);
-    if (!found.has_value()) return otherwise;
-    if (const std::optional<bool> value = found->as_bool()) return *value;
-    return model_damaged(name, "'" + std::string(field) + "' must be true or false");
-  }
-};
 
 // Reads one folder into a ModelFolder.
 class FolderReader {
@@ -122,7 +82,7 @@ class FolderReader {
     bool other_kind = false;
     for (const Candidate& candidate : kCandidates) {
       if (!fs_.exists(file(candidate.name))) continue;
-      if (candidate.format == ModelFormat::kSafetensors && out_.architecture != "bert") {
+      if (candidate.format == ModelFormat::kSafetensors && !has_encoder(out_.architecture)) {
         other_kind = true;
         continue;
       }
@@ -131,8 +91,8 @@ class FolderReader {
       return measure_weights();
     }
     if (other_kind) {
-      return unsupported(file("config.json"),
-                         "model_type '" + out_.architecture + "' without an ONNX or OpenVINO file");
+      return model_unsupported(file("config.json"), "model_type '" + out_.architecture +
+                                                        "' without an ONNX or OpenVINO file");
     }
     return model_damaged(file("model.safetensors"),
                          "there is no such file, nor model.onnx, onnx/model.onnx or "
@@ -173,54 +133,44 @@ class FolderReader {
       QUIPU_TRY(positions_, config.number("max_position_embeddings", kMany));
       out_.tokens_max = static_cast<std::uint32_t>(std::min(positions_, kTokensMax));
     }
-    if (out_.format == ModelFormat::kSafetensors) return read_bert(config);
+    if (out_.format == ModelFormat::kSafetensors) QUIPU_TRY_OK(read_encoder(config));
+    return read_task(config);
+  }
+
+  Status read_encoder(const ConfigFile& config) {
+    QUIPU_TRY(out_.encoder, read_encoder_shape(config, out_.architecture));
+    const EncoderShape& shape = *out_.encoder;
+    out_.dim = shape.hidden;
+    out_.vocabulary = shape.vocabulary;
+    positions_ = shape.positions - shape.first_position;
+    out_.tokens_max = static_cast<std::uint32_t>(std::min(positions_, kTokensMax));
     return ok_status();
   }
 
-  Status read_bert(const ConfigFile& config) {
-    constexpr std::uint64_t kMany = 1U << 24;
-    const auto read = [&](std::string_view field, std::uint64_t max, std::uint32_t& into) {
-      const Result<std::uint64_t> value = config.number(field, max);
-      if (!value.ok()) return Status(value.error());
-      into = static_cast<std::uint32_t>(value.value());
-      return ok_status();
-    };
-    BertShape bert;
-    QUIPU_TRY_OK(read("num_hidden_layers", 1000, bert.layers));
-    QUIPU_TRY_OK(read("hidden_size", limits::kDimMax, bert.hidden));
-    QUIPU_TRY_OK(read("num_attention_heads", 1024, bert.heads));
-    QUIPU_TRY_OK(read("intermediate_size", 1U << 20, bert.intermediate));
-    QUIPU_TRY_OK(read("max_position_embeddings", kMany, bert.positions));
-    QUIPU_TRY_OK(read("vocab_size", kMany, bert.vocabulary));
-    QUIPU_TRY_OK(read("type_vocab_size", 1000, bert.token_types));
-    if (bert.hidden % bert.heads != 0) {
-      return model_damaged(config.name, "'hidden_size' is no multiple of 'num_attention_heads'");
+  // Whether it scores pairs, and from which state of theirs.
+  Status read_task(const ConfigFile& config) {
+    std::string_view kind;
+    if (const std::optional<JsonView> kinds = config.find("architectures")) {
+      kinds->for_each_element([&](JsonView each) {
+        kind = each.as_string().value_or("");
+        return false;
+      });
     }
-    if (const std::optional<JsonView> eps = config.find("layer_norm_eps")) {
-      bert.layer_norm_eps = eps->as_double().value_or(-1);
-      if (!(bert.layer_norm_eps > 0 && bert.layer_norm_eps < 1)) {
-        return model_damaged(config.name, "'layer_norm_eps' must be between 0 and 1");
-      }
+    if (!kind.ends_with("ForSequenceClassification")) return ok_status();
+    out_.task = ModelTask::kScore;
+    out_.dim = 1;
+    const std::optional<JsonView> labels = config.find("id2label");
+    QUIPU_TRY(const std::uint64_t count,
+              config.number_or("num_labels", 1000, labels.has_value() ? labels->size() : 2));
+    if (count != 1) {
+      return model_unsupported(config.name,
+                               "a model of " + std::to_string(count) + " labels (one is a score)");
     }
-    QUIPU_TRY(const std::string activation, config.text("hidden_act", "gelu"));
-    constexpr std::pair<std::string_view, Activation> kActivations[] = {
-        {"gelu", Activation::kGelu},
-        {"gelu_new", Activation::kGeluTanh},
-        {"gelu_pytorch_tanh", Activation::kGeluTanh},
-        {"relu", Activation::kRelu},
-        {"silu", Activation::kSilu},
-        {"swish", Activation::kSilu}};
-    const auto* known = std::find_if(std::begin(kActivations), std::end(kActivations),
-                                     [&](const auto& entry) { return entry.first == activation; });
-    if (known == std::end(kActivations)) {
-      return unsupported(config.name, "hidden_act '" + activation + "'");
+    QUIPU_TRY(const std::string pooling, config.text("classifier_pooling", "cls"));
+    if (pooling != "cls" && pooling != "mean") {
+      return model_unsupported(config.name, "classifier_pooling '" + pooling + "'");
     }
-    bert.activation = known->second;
-    QUIPU_TRY(const std::string positions, config.text("position_embedding_type", "absolute"));
-    if (positions != "absolute") {
-      return unsupported(config.name, "position_embedding_type '" + positions + "'");
-    }
-    out_.bert = bert;
+    out_.pooling = pooling == "cls" ? Pooling::kCls : Pooling::kMean;
     return ok_status();
   }
 
@@ -243,8 +193,8 @@ class FolderReader {
       } else if (name == "Pooling") {
         status = read_pooling(folder);
       } else if (name != "Transformer" || !folder.empty()) {
-        status = unsupported(modules->name,
-                             "the module '" + std::string(full) + "' in '" + folder + "'");
+        status = model_unsupported(modules->name,
+                                   "the module '" + std::string(full) + "' in '" + folder + "'");
       }
       return status.ok();
     });
@@ -278,9 +228,9 @@ class FolderReader {
       }
       return true;
     });
-    if (!others.empty()) return unsupported(config->name, others.front());
+    if (!others.empty()) return model_unsupported(config->name, others.front());
     if (count != 1) {
-      return unsupported(config->name, std::to_string(count) + " pooling modes at once");
+      return model_unsupported(config->name, std::to_string(count) + " pooling modes at once");
     }
     return ok_status();
   }
@@ -289,7 +239,7 @@ class FolderReader {
     QUIPU_TRY(const std::optional<ConfigFile> config, open("sentence_bert_config.json"));
     if (!config.has_value()) return ok_status();
     QUIPU_TRY(const bool lower, config->flag("do_lower_case", false));
-    if (lower) return unsupported(config->name, "do_lower_case");
+    if (lower) return model_unsupported(config->name, "do_lower_case");
     if (!config->find("max_seq_length").has_value()) return ok_status();
     QUIPU_TRY(const std::uint64_t tokens, config->number("max_seq_length", kTokensMax));
     out_.tokens_max = static_cast<std::uint32_t>(tokens);
@@ -386,10 +336,6 @@ std::string_view model_format_name(ModelFormat format) noexcept {
     case ModelFormat::kOpenVino: return "openvino";
   }
   return "safetensors";
-}
-
-Error model_damaged(const std::string& file, const std::string& what) {
-  return Error{ErrorCode::kCorruption, file + ": " + what, "model_damaged"};
 }
 
 Result<ModelFolder> read_model_folder(FileSystem& fs, const std::string& path) {

@@ -7,10 +7,14 @@
 #include <vector>
 
 #include "quipu/base/file_system.h"
+#include "quipu/embed/config_file.h"
 #include "quipu/embed/runtime.h"
 #include "quipu/result.h"
 
 namespace quipu::embed {
+
+// Of a tokenizer.json.
+inline constexpr std::uint64_t kTokenizerBytesMax = 128U << 20;
 
 enum class ModelFormat : std::uint8_t { kSafetensors, kOnnx, kOpenVino };
 [[nodiscard]] std::string_view model_format_name(ModelFormat format) noexcept;
@@ -22,10 +26,11 @@ struct ModelFolder {
   std::string weights_file;               // below `path`
   std::vector<std::string> described_by;  // the small files below `path` that the rest came from
   std::uint64_t weights_bytes = 0;
-  std::optional<BertShape> bert;  // for kSafetensors
-  std::uint32_t dim = 0;          // 0 when only the runtime can tell
-  std::uint32_t vocabulary = 0;   // 0 when unknown
-  std::uint32_t tokens_max = 0;   // template tokens included
+  std::optional<EncoderShape> encoder;  // for kSafetensors
+  ModelTask task = ModelTask::kEmbed;
+  std::uint32_t dim = 0;         // 0 when only the runtime can tell
+  std::uint32_t vocabulary = 0;  // 0 when unknown
+  std::uint32_t tokens_max = 0;  // template tokens included
   Pooling pooling = Pooling::kMean;
   bool normalise = false;
   std::string query_prefix;
@@ -41,7 +46,8 @@ struct ModelFolder {
 // The model's own maximum is sentence_bert_config.json's max_seq_length; the truncation written
 // into tokenizer.json is what somebody once used. Without sentence-transformers files it is
 // config.json's max_position_embeddings, pooling is the mean and nothing is normalised, as
-// sentence-transformers does with such a folder.
+// sentence-transformers does with such a folder. A model whose "architectures" end with
+// ForSequenceClassification scores pairs of texts; it must have one label.
 //
 // Errors: kNotFound when there is no such folder or none of the weights files is in it;
 // kCorruption ("model_damaged") naming the file; kUnimplemented ("model_unsupported") naming what.
@@ -56,8 +62,4 @@ struct ModelFolder {
                                                  bool recompute);
 // The same from what is kept; empty when that would mean reading the weights.
 [[nodiscard]] std::string kept_model_revision(FileSystem& fs, const ModelFolder& folder);
-
-// kCorruption, "model_damaged".
-[[nodiscard]] Error model_damaged(const std::string& file, const std::string& what);
-
 }  // namespace quipu::embed

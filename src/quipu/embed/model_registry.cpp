@@ -13,8 +13,6 @@
 namespace quipu::embed {
 namespace {
 
-constexpr std::uint64_t kTokenizerBytesMax = 128U << 20;
-
 // A name is one folder's: nothing that could lead elsewhere.
 bool is_model_name(std::string_view name) {
   if (name.empty() || name.size() > limits::kNameBytesMax || name[0] == '.') return false;
@@ -22,10 +20,6 @@ bool is_model_name(std::string_view name) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
            c == '_' || c == '-';
   });
-}
-
-double milliseconds(std::chrono::steady_clock::duration duration) {
-  return std::chrono::duration<double, std::milli>(duration).count();
 }
 
 }  // namespace
@@ -110,6 +104,19 @@ Result<std::unique_ptr<DescribedModel>> describe_model(FileSystem& fs, const std
     return model_damaged(file, "its template leaves no room for text in " +
                                    std::to_string(folder.tokens_max) + " tokens");
   }
+  if (folder.task == ModelTask::kScore) {
+    // Now, and not with the first pair, it is known whether the file has a template for pairs.
+    text::Encoding pair;
+    if (Status tried = model->tokenizer->encode_pair("", "", {}, pair); !tried.ok()) {
+      Error error = std::move(tried).error();
+      error.message = file + ": " + error.message;
+      return error;
+    }
+    if (model->tokenizer->pair_template_token_count() >= folder.tokens_max) {
+      return model_damaged(file, "its template leaves no room for two texts in " +
+                                     std::to_string(folder.tokens_max) + " tokens");
+    }
+  }
   return model;
 }
 
@@ -122,8 +129,9 @@ Result<std::unique_ptr<LoadedModel>> load_model(const DescribedModel& described,
   model->described = &described;
   RuntimeModelSpec spec{.name = described.name,
                         .model_file = "",
-                        .bert = folder.bert,
+                        .encoder = folder.encoder,
                         .weights = {},
+                        .task = folder.task,
                         .pooling = folder.pooling,
                         .normalise = folder.normalise,
                         .tokens_max = folder.tokens_max,
@@ -154,7 +162,7 @@ Result<std::unique_ptr<LoadedModel>> load_model(const DescribedModel& described,
                                       " dimensions where config.json gives " +
                                       std::to_string(folder.dim));
   }
-  model->load_ms = milliseconds(clock.steady_now() - start);
+  model->load_ms = to_ms(clock.steady_now() - start);
   return model;
 }
 
@@ -212,6 +220,7 @@ ModelInfo ModelRegistry::info_of(const DescribedModel& model, const LoadedModel*
   info.format = std::string(model_format_name(folder.format));
   info.dim = loaded != nullptr ? loaded->runtime->info().dim : folder.dim;
   info.tokens_max = folder.tokens_max;
+  info.task = std::string(model_task_name(folder.task));
   info.pooling = std::string(pooling_name(folder.pooling));
   info.normalised = folder.normalise;
   info.query_prefix = folder.query_prefix;

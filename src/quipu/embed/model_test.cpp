@@ -59,7 +59,7 @@ double cosine(const std::vector<float>& a, const std::vector<float>& b) {
   return dot / std::sqrt(aa * bb);
 }
 
-class ModelTest : public ::testing::Test {
+class ModelTest : public testing::Test {
  protected:
   void SetUp() override {
     const char* const skip = std::getenv("QUIPU_TEST_WITHOUT_MODEL");

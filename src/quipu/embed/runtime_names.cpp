@@ -14,4 +14,8 @@ std::string_view pooling_name(Pooling pooling) noexcept {
   return "mean";
 }
 
+std::string_view model_task_name(ModelTask task) noexcept {
+  return task == ModelTask::kScore ? "score" : "embed";
+}
+
 }  // namespace quipu::embed

@@ -19,10 +19,10 @@
 namespace quipu::embed {
 namespace {
 
-using ::testing::HasSubstr;
+using testing::HasSubstr;
 using Ids = std::vector<std::uint32_t>;
 
-class RuntimeTest : public ::testing::Test {
+class RuntimeTest : public testing::Test {
  protected:
   void SetUp() override {
     const char* const skip = std::getenv("QUIPU_TEST_WITHOUT_MODEL");
@@ -46,7 +46,8 @@ class RuntimeTest : public ::testing::Test {
   }
   static std::vector<std::vector<float>> run(Opened& model, const std::vector<Ids>& texts) {
     RuntimeModel& runtime = *model.loaded->runtime;
-    std::vector<std::span<const std::uint32_t>> spans(texts.begin(), texts.end());
+    std::vector<ModelInput> spans;
+    for (const Ids& text : texts) spans.push_back({text});
     const std::size_t dim = runtime.info().dim;
     std::vector<float> flat(texts.size() * dim);
     const Status status = runtime.embed(spans, flat);
@@ -72,7 +73,7 @@ class RuntimeTest : public ::testing::Test {
     return out;
   }
 
-  testing::TemporaryFolder folder_;
+  testing_support::TemporaryFolder folder_;
   std::string path_ = folder_.path() + "/model";
 };
 
@@ -81,20 +82,20 @@ TEST_F(RuntimeTest, EqualsTheNaiveTwinForEveryPooling) {
   for (const Pooling pooling : {Pooling::kMean, Pooling::kCls, Pooling::kMax, Pooling::kLast}) {
     for (const bool normalise : {true, false}) {
       SCOPED_TRACE(std::string(pooling_name(pooling)) + (normalise ? ", normalised" : ""));
-      const testing::TinyModelOptions options{.seed = rng.next(),
-                                              .pooling = std::string(pooling_name(pooling)),
-                                              .normalise = normalise};
-      testing::write_tiny_model(path_, options);
+      const testing_support::TinyModelOptions options{.seed = rng.next(),
+                                                      .pooling = std::string(pooling_name(pooling)),
+                                                      .normalise = normalise};
+      testing_support::write_tiny_model(path_, options);
       Result<Opened> model = open();
       ASSERT_TRUE(model.ok()) << model.error().message;
       const std::vector<Ids> texts = random_texts(rng, 40, 24);
       const std::vector<std::vector<float>> vectors = run(model.value(), texts);
-      const testing::Tensors weights = testing::tiny_weights(options);
+      const testing_support::Tensors weights = testing_support::tiny_weights(options);
       for (std::size_t i = 0; i < texts.size(); ++i) {
         ASSERT_NO_FATAL_FAILURE(
             expect_near(vectors[i],
-                        testing::naive_bert(testing::tiny_shape(options), weights, texts[i],
-                                            pooling, normalise),
+                        testing_support::naive_bert(testing_support::tiny_shape(options), weights,
+                                                    texts[i], pooling, normalise),
                         2e-4));
       }
     }
@@ -105,25 +106,26 @@ TEST_F(RuntimeTest, ReadsHalfPrecisionWeights) {
   Rng rng(6);
   for (const char* type : {"F16", "BF16"}) {
     SCOPED_TRACE(type);
-    const testing::TinyModelOptions options{.seed = 3, .weight_type = type};
-    testing::write_tiny_model(path_, options);
+    const testing_support::TinyModelOptions options{.seed = 3, .weight_type = type};
+    testing_support::write_tiny_model(path_, options);
     Result<Opened> model = open();
     ASSERT_TRUE(model.ok()) << model.error().message;
     const std::vector<Ids> texts = random_texts(rng, 5, 20);
     const std::vector<std::vector<float>> vectors = run(model.value(), texts);
     for (std::size_t i = 0; i < texts.size(); ++i) {
       // The weights themselves were rounded: near, not equal.
-      ASSERT_NO_FATAL_FAILURE(expect_near(
-          vectors[i],
-          testing::naive_bert(testing::tiny_shape(options), testing::tiny_weights(options),
-                              texts[i], Pooling::kMean, true),
-          0.05));
+      ASSERT_NO_FATAL_FAILURE(
+          expect_near(vectors[i],
+                      testing_support::naive_bert(testing_support::tiny_shape(options),
+                                                  testing_support::tiny_weights(options), texts[i],
+                                                  Pooling::kMean, true),
+                      0.05));
     }
   }
 }
 
 TEST_F(RuntimeTest, AVectorDoesNotDependOnItsCompany) {
-  testing::write_tiny_model(path_, {});
+  testing_support::write_tiny_model(path_, {});
   Result<Opened> model = open();
   ASSERT_TRUE(model.ok()) << model.error().message;
   Rng rng(7);
@@ -136,7 +138,7 @@ TEST_F(RuntimeTest, AVectorDoesNotDependOnItsCompany) {
 }
 
 TEST_F(RuntimeTest, ManyCallersAtOnce) {
-  testing::write_tiny_model(path_, {});
+  testing_support::write_tiny_model(path_, {});
   Result<Opened> model = open("f32", 2);
   ASSERT_TRUE(model.ok()) << model.error().message;
   std::vector<std::thread> threads;
@@ -147,8 +149,9 @@ TEST_F(RuntimeTest, ManyCallersAtOnce) {
         const std::vector<Ids> texts = random_texts(rng, 4, 24);
         const std::vector<std::vector<float>> vectors = run(model.value(), texts);
         const Ids& last = texts.back();
-        const std::vector<float> want = testing::naive_bert(
-            testing::tiny_shape({}), testing::tiny_weights({}), last, Pooling::kMean, true);
+        const std::vector<float> want = testing_support::naive_bert(
+            testing_support::tiny_shape({}), testing_support::tiny_weights({}), last,
+            Pooling::kMean, true);
         ASSERT_NO_FATAL_FAILURE(expect_near(vectors.back(), want, 2e-4));
       }
     });
@@ -157,18 +160,19 @@ TEST_F(RuntimeTest, ManyCallersAtOnce) {
 }
 
 TEST_F(RuntimeTest, DamagedWeightsAreNamed) {
-  const testing::TinyModelOptions options{};
+  const testing_support::TinyModelOptions options{};
   for (const char* name :
        {"embeddings.word_embeddings.weight", "encoder.layer.1.output.dense.bias"}) {
     for (const bool missing : {true, false}) {
-      testing::write_tiny_model(path_, options);
-      testing::Tensors weights = testing::tiny_weights(options);
+      testing_support::write_tiny_model(path_, options);
+      testing_support::Tensors weights = testing_support::tiny_weights(options);
       if (missing) {
         weights.erase(name);
       } else {
         weights.at(name) = {{2, 2}, {1, 2, 3, 4}};
       }
-      testing::write_file(path_ + "/model.safetensors", testing::make_safetensors(weights, "F32"));
+      testing_support::write_file(path_ + "/model.safetensors",
+                                  testing_support::make_safetensors(weights, "F32"));
       const Result<Opened> model = open();
       ASSERT_FALSE(model.ok());
       EXPECT_EQ(model.error().reason, "model_damaged");
@@ -182,7 +186,7 @@ class OnnxTest : public RuntimeTest {
   void SetUp() override {
     RuntimeTest::SetUp();
     if (IsSkipped()) return;
-    testing::write_tiny_model(path_, {});
+    testing_support::write_tiny_model(path_, {});
     ASSERT_TRUE(posix_file_system().remove_file(path_ + "/model.safetensors").ok());
     ASSERT_TRUE(posix_file_system().remove_file(path_ + "/config.json").ok());
   }
@@ -191,7 +195,7 @@ class OnnxTest : public RuntimeTest {
         read_file(posix_file_system(),
                   std::string(QUIPU_SOURCE_DIR "/tests/data/tiny_onnx/") + name, 1U << 20);
     ASSERT_TRUE(file.ok());
-    testing::write_file(path_ + "/onnx/model.onnx", file.value());
+    testing_support::write_file(path_ + "/onnx/model.onnx", file.value());
   }
   // As tools/make_tiny_onnx.py describes the model.
   static std::vector<float> expected(const Ids& ids, Pooling pooling) {
@@ -221,8 +225,9 @@ TEST_F(OnnxTest, PoolsAndPadsForEveryPooling) {
   Rng rng(8);
   for (const Pooling pooling : {Pooling::kMean, Pooling::kCls, Pooling::kMax, Pooling::kLast}) {
     SCOPED_TRACE(pooling_name(pooling));
-    testing::write_file(path_ + "/quipu.json", "{\"normalise\": false, \"pooling\": \"" +
-                                                   std::string(pooling_name(pooling)) + "\"}");
+    testing_support::write_file(
+        path_ + "/quipu.json",
+        "{\"normalise\": false, \"pooling\": \"" + std::string(pooling_name(pooling)) + "\"}");
     Result<Opened> model = open();
     ASSERT_TRUE(model.ok()) << model.error().message;
     EXPECT_EQ(model.value().loaded->runtime->info().dim, 4U);
@@ -250,7 +255,7 @@ TEST_F(OnnxTest, QuantizedActivationsNeverMeetOthers) {
 }
 
 TEST_F(OnnxTest, DamagedFilesAreNamed) {
-  testing::write_file(path_ + "/model.onnx", "this is no model");
+  testing_support::write_file(path_ + "/model.onnx", "this is no model");
   const Result<Opened> model = open();
   ASSERT_FALSE(model.ok());
   EXPECT_EQ(model.error().reason, "model_damaged");

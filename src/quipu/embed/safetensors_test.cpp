@@ -14,7 +14,7 @@
 namespace quipu::embed {
 namespace {
 
-using ::testing::HasSubstr;
+using testing::HasSubstr;
 
 Result<std::vector<WeightView>> parse(const std::string& file) {
   return parse_safetensors(std::as_bytes(std::span(file.data(), file.size())));
@@ -27,13 +27,13 @@ std::string file_of(const std::string& header, const std::string& data) {
 }
 
 TEST(Safetensors, ReadsWhatWasWritten) {
-  const testing::Tensors tensors{{"a", {{2, 3}, {1, 2, 3, 4, 5, 6}}}, {"b", {{1}, {-7}}}};
-  const std::string file = testing::make_safetensors(tensors, "F32");
+  const testing_support::Tensors tensors{{"a", {{2, 3}, {1, 2, 3, 4, 5, 6}}}, {"b", {{1}, {-7}}}};
+  const std::string file = testing_support::make_safetensors(tensors, "F32");
   const Result<std::vector<WeightView>> views = parse(file);
   ASSERT_TRUE(views.ok()) << views.error().message;
   ASSERT_EQ(views.value().size(), 2U);
   for (const WeightView& view : views.value()) {
-    const testing::Tensor& tensor = tensors.at(view.name);
+    const testing_support::Tensor& tensor = tensors.at(view.name);
     EXPECT_EQ(view.type, ElementType::kF32);
     EXPECT_EQ(view.shape, tensor.shape);
     ASSERT_EQ(view.bytes.size(), tensor.values.size() * 4);
@@ -73,7 +73,8 @@ TEST(Safetensors, RefusesWhatDoesNotFit) {
 }
 
 TEST(Safetensors, SurvivesEveryCutAndAnyByte) {
-  const std::string file = testing::make_safetensors({{"a", {{2, 2}, {1, 2, 3, 4}}}}, "F32");
+  const std::string file =
+      testing_support::make_safetensors({{"a", {{2, 2}, {1, 2, 3, 4}}}}, "F32");
   for (std::size_t size = 0; size < file.size(); ++size) {
     EXPECT_FALSE(parse(file.substr(0, size)).ok()) << size;
   }

@@ -16,16 +16,16 @@ namespace {
 
 constexpr std::uint8_t kAliasFormat = 1;
 
-using Kind = storage::AliasChange::Kind;
+using AliasKind = storage::AliasChange::Kind;
 
 // What callers say is what is logged.
-constexpr bool same(Kind logged, quipu::AliasChange::Kind said) {
+constexpr bool same(AliasKind logged, quipu::AliasChange::Kind said) {
   return static_cast<int>(logged) == static_cast<int>(said);
 }
-static_assert(same(Kind::kPut, quipu::AliasChange::Kind::kPut) &&
-              same(Kind::kDelete, quipu::AliasChange::Kind::kDelete) &&
-              same(Kind::kRename, quipu::AliasChange::Kind::kRename) &&
-              same(Kind::kDeleteIfThere, quipu::AliasChange::Kind::kDeleteIfThere));
+static_assert(same(AliasKind::kPut, quipu::AliasChange::Kind::kPut) &&
+              same(AliasKind::kDelete, quipu::AliasChange::Kind::kDelete) &&
+              same(AliasKind::kRename, quipu::AliasChange::Kind::kRename) &&
+              same(AliasKind::kDeleteIfThere, quipu::AliasChange::Kind::kDeleteIfThere));
 
 // Judges changes over what those before them did.
 class AliasJudge {
@@ -53,12 +53,12 @@ class AliasJudge {
  private:
   std::optional<Error> judge(const storage::AliasChange& change) {
     switch (change.kind) {
-      case Kind::kPut: return put(change.alias, change.target);
-      case Kind::kRename: return rename(change.alias, change.target);
-      case Kind::kDelete:
+      case AliasKind::kPut: return put(change.alias, change.target);
+      case AliasKind::kRename: return rename(change.alias, change.target);
+      case AliasKind::kDelete:
         if (!target_of(change.alias)) return not_found(change.alias);
         break;
-      case Kind::kDeleteIfThere: break;
+      case AliasKind::kDeleteIfThere: break;
     }
     edits_.targets[change.alias] = std::nullopt;
     return std::nullopt;
@@ -126,8 +126,8 @@ class AliasJudge {
 
 CatalogueChange judge_aliases(const Catalogue& catalogue, CatalogueCounters counters,
                               const storage::UpdateAliasesOp& op) {
-  CatalogueChange change{
-      .refused = {}, .put = {}, .dropped = {}, .aliases = {}, .counters = counters};
+  CatalogueChange change;
+  change.counters = counters;
   AliasJudge judge(catalogue, op);
   change.refused = judge.run();
   if (!change.refused) change.aliases = judge.take();

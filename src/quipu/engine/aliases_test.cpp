@@ -17,12 +17,12 @@
 #include "quipu/base/limits.h"
 #include "quipu/base/test_support.h"
 #include "quipu/engine.h"
+#include "quipu/engine/testing/names.h"
 
 namespace quipu {
 namespace {
 
-constexpr std::string_view kTenant = "default";
-using Kind = AliasChange::Kind;
+using AliasKind = AliasChange::Kind;
 
 class AliasesTest : public testing::Test {
  protected:
@@ -83,7 +83,7 @@ class AliasesTest : public testing::Test {
 
 TEST_F(AliasesTest, StandForTheirCollectionInEveryRequest) {
   ASSERT_TRUE(create("notes").ok());
-  ASSERT_TRUE(change({{Kind::kPut, "live", "notes"}}).ok());
+  ASSERT_TRUE(change({{AliasKind::kPut, "live", "notes"}}).ok());
   ASSERT_TRUE(put("live", 1).ok());
   ASSERT_TRUE(put("notes", 2).ok());
   for (int round = 0; round < 2; ++round) {
@@ -118,7 +118,7 @@ TEST_F(AliasesTest, StandForTheirCollectionInEveryRequest) {
 
 TEST_F(AliasesTest, AKeyOfAWriteIsTheSameUnderEitherName) {
   ASSERT_TRUE(create("notes").ok());
-  ASSERT_TRUE(change({{Kind::kPut, "live", "notes"}}).ok());
+  ASSERT_TRUE(change({{AliasKind::kPut, "live", "notes"}}).ok());
   ASSERT_TRUE(put("notes", 1, "once").ok());
   EXPECT_FALSE(replayed_);
   ASSERT_TRUE(put("live", 1, "once").ok());
@@ -128,32 +128,34 @@ TEST_F(AliasesTest, AKeyOfAWriteIsTheSameUnderEitherName) {
 TEST_F(AliasesTest, NamesDoNotCollide) {
   ASSERT_TRUE(create("a").ok());
   ASSERT_TRUE(create("b").ok());
-  ASSERT_TRUE(change({{Kind::kPut, "x", "a"}}).ok());
-  expect_error(change({{Kind::kPut, "b", "a"}}), ErrorCode::kAlreadyExists, "collection_exists",
-               "'b'");
-  expect_error(change({{Kind::kPut, "a", "a"}}), ErrorCode::kAlreadyExists, "collection_exists",
-               "'a'");
-  expect_error(change({{Kind::kRename, "x", "b"}}), ErrorCode::kAlreadyExists, "collection_exists",
-               "'b'");
+  ASSERT_TRUE(change({{AliasKind::kPut, "x", "a"}}).ok());
+  expect_error(change({{AliasKind::kPut, "b", "a"}}), ErrorCode::kAlreadyExists,
+               "collection_exists", "'b'");
+  expect_error(change({{AliasKind::kPut, "a", "a"}}), ErrorCode::kAlreadyExists,
+               "collection_exists", "'a'");
+  expect_error(change({{AliasKind::kRename, "x", "b"}}), ErrorCode::kAlreadyExists,
+               "collection_exists", "'b'");
   expect_error(create("x"), ErrorCode::kAlreadyExists, "alias_exists", "'a'");
-  expect_error(change({{Kind::kPut, "y", "x"}}), ErrorCode::kNotFound, "collection_not_found",
+  expect_error(change({{AliasKind::kPut, "y", "x"}}), ErrorCode::kNotFound, "collection_not_found",
                "is an alias");
-  expect_error(change({{Kind::kPut, "y", "none"}}), ErrorCode::kNotFound, "collection_not_found",
+  expect_error(change({{AliasKind::kPut, "y", "none"}}), ErrorCode::kNotFound,
+               "collection_not_found", "none");
+  expect_error(change({{AliasKind::kDelete, "a", ""}}), ErrorCode::kNotFound, "alias_not_found",
+               "'a'");
+  expect_error(change({{AliasKind::kRename, "none", "y"}}), ErrorCode::kNotFound, "alias_not_found",
                "none");
-  expect_error(change({{Kind::kDelete, "a", ""}}), ErrorCode::kNotFound, "alias_not_found", "'a'");
-  expect_error(change({{Kind::kRename, "none", "y"}}), ErrorCode::kNotFound, "alias_not_found",
-               "none");
-  expect_error(change({{Kind::kPut, "no/slash", "a"}}), ErrorCode::kInvalidArgument, "invalid_name",
-               "no/slash");
-  expect_error(change({{Kind::kPut, "y", ""}}), ErrorCode::kInvalidArgument, "invalid_name", "''");
+  expect_error(change({{AliasKind::kPut, "no/slash", "a"}}), ErrorCode::kInvalidArgument,
+               "invalid_name", "no/slash");
+  expect_error(change({{AliasKind::kPut, "y", ""}}), ErrorCode::kInvalidArgument, "invalid_name",
+               "''");
   expect_error(change({}), ErrorCode::kInvalidArgument, "empty_batch", "0 changes");
   expect_error(change(std::vector<AliasChange>(limits::kAliasChangesMax + 1,
-                                               {Kind::kDeleteIfThere, "y", ""})),
+                                               {AliasKind::kDeleteIfThere, "y", ""})),
                ErrorCode::kInvalidArgument, "batch_too_large", "10001");
   // Another tenant's names are its own.
   ASSERT_TRUE(create("x", "other").ok());
-  expect_error(engine_->update_aliases("other", {{Kind::kPut, "z", "a"}}), ErrorCode::kNotFound,
-               "collection_not_found", "other");
+  expect_error(engine_->update_aliases("other", {{AliasKind::kPut, "z", "a"}}),
+               ErrorCode::kNotFound, "collection_not_found", "other");
   EXPECT_EQ(all(), "x>a");
   EXPECT_TRUE(engine_->aliases("other").empty());
 }
@@ -162,7 +164,9 @@ TEST_F(AliasesTest, ACollectionIsDroppedByItsOwnNameAndTakesItsAliasesAlong) {
   ASSERT_TRUE(create("a").ok());
   ASSERT_TRUE(create("b").ok());
   ASSERT_TRUE(
-      change({{Kind::kPut, "x", "a"}, {Kind::kPut, "y", "b"}, {Kind::kPut, "z", "a"}}).ok());
+      change(
+          {{AliasKind::kPut, "x", "a"}, {AliasKind::kPut, "y", "b"}, {AliasKind::kPut, "z", "a"}})
+          .ok());
   expect_error(engine_->drop_collection(kTenant, "x"), ErrorCode::kFailedPrecondition, "is_alias",
                "'a'");
   ASSERT_TRUE(engine_->drop_collection(kTenant, "a").ok());
@@ -179,21 +183,21 @@ TEST_F(AliasesTest, ACollectionIsDroppedByItsOwnNameAndTakesItsAliasesAlong) {
 TEST_F(AliasesTest, ABatchIsDoneInOrderOrNotAtAll) {
   ASSERT_TRUE(create("a").ok());
   ASSERT_TRUE(create("b").ok());
-  ASSERT_TRUE(change({{Kind::kPut, "live", "a"}, {Kind::kPut, "next", "b"}}).ok());
-  expect_error(
-      change(
-          {{Kind::kDelete, "live", ""}, {Kind::kPut, "new", "b"}, {Kind::kRename, "live", "gone"}}),
-      ErrorCode::kNotFound, "alias_not_found", "changes[2]");
+  ASSERT_TRUE(change({{AliasKind::kPut, "live", "a"}, {AliasKind::kPut, "next", "b"}}).ok());
+  expect_error(change({{AliasKind::kDelete, "live", ""},
+                       {AliasKind::kPut, "new", "b"},
+                       {AliasKind::kRename, "live", "gone"}}),
+               ErrorCode::kNotFound, "alias_not_found", "changes[2]");
   EXPECT_EQ(all(), "live>a next>b");
   // The usual switch, and a rename onto a name that is taken.
-  ASSERT_TRUE(change({{Kind::kRename, "live", "before"},
-                      {Kind::kRename, "next", "live"},
-                      {Kind::kDeleteIfThere, "never", ""}})
+  ASSERT_TRUE(change({{AliasKind::kRename, "live", "before"},
+                      {AliasKind::kRename, "next", "live"},
+                      {AliasKind::kDeleteIfThere, "never", ""}})
                   .ok());
   EXPECT_EQ(all(), "before>a live>b");
-  ASSERT_TRUE(change({{Kind::kRename, "live", "before"}}).ok());
+  ASSERT_TRUE(change({{AliasKind::kRename, "live", "before"}}).ok());
   EXPECT_EQ(all(), "before>b");
-  ASSERT_TRUE(change({{Kind::kRename, "before", "before"}}).ok());
+  ASSERT_TRUE(change({{AliasKind::kRename, "before", "before"}}).ok());
   EXPECT_EQ(all(), "before>b");
 }
 
@@ -201,15 +205,15 @@ TEST_F(AliasesTest, TheLimitCountsWhatWouldBeThere) {
   ASSERT_TRUE(create("a").ok());
   std::vector<AliasChange> many;
   for (std::size_t i = 0; i < limits::kAliasesMax; ++i) {
-    many.push_back({Kind::kPut, "n" + std::to_string(i), "a"});
+    many.push_back({AliasKind::kPut, "n" + std::to_string(i), "a"});
     if (many.size() < limits::kAliasChangesMax) continue;
     ASSERT_TRUE(change(many).ok());
     many.clear();
   }
-  expect_error(change({{Kind::kPut, "more", "a"}}), ErrorCode::kResourceExhausted,
+  expect_error(change({{AliasKind::kPut, "more", "a"}}), ErrorCode::kResourceExhausted,
                "too_many_aliases", "100001");
-  EXPECT_TRUE(change({{Kind::kPut, "n7", "a"}}).ok());
-  EXPECT_TRUE(change({{Kind::kDelete, "n7", ""}, {Kind::kPut, "more", "a"}}).ok());
+  EXPECT_TRUE(change({{AliasKind::kPut, "n7", "a"}}).ok());
+  EXPECT_TRUE(change({{AliasKind::kDelete, "n7", ""}, {AliasKind::kPut, "more", "a"}}).ok());
   ASSERT_TRUE(engine_->drop_collection(kTenant, "a").ok());
   EXPECT_EQ(all(), "");
 }
@@ -224,23 +228,23 @@ struct Twin {
     for (const AliasChange& change : changes) {
       const bool there = after.contains(change.alias);
       switch (change.kind) {
-        case Kind::kPut:
+        case AliasKind::kPut:
           if (!collections.contains(change.target) || collections.contains(change.alias)) {
             return false;
           }
           after[change.alias] = change.target;
           break;
-        case Kind::kRename: {
+        case AliasKind::kRename: {
           if (!there || collections.contains(change.target)) return false;
           const std::string target = after[change.alias];
           after.erase(change.alias);
           after[change.target] = target;
           break;
         }
-        case Kind::kDelete:
+        case AliasKind::kDelete:
           if (!there) return false;
           [[fallthrough]];
-        case Kind::kDeleteIfThere: after.erase(change.alias);
+        case AliasKind::kDeleteIfThere: after.erase(change.alias);
       }
     }
     aliases = std::move(after);
@@ -295,7 +299,7 @@ TEST_F(AliasesTest, FollowAnyHistory) {
       default: {
         std::vector<AliasChange> changes(1 + rng.below(3));
         for (AliasChange& change : changes) {
-          change = {static_cast<Kind>(rng.below(4)), name(), name()};
+          change = {static_cast<AliasKind>(rng.below(4)), name(), name()};
         }
         const bool well = twin.apply(changes);
         ASSERT_EQ(change(changes).ok(), well) << step;
@@ -342,8 +346,8 @@ PowerCut cut_power(std::uint64_t seed, bool ignore_syncs) {
       }
       faults.crash_after(20 + rng.below(300));
       const auto move = [&](int i) {
-        return engine.update_aliases(kTenant,
-                                     {{Kind::kPut, "x", name(i)}, {Kind::kPut, "y", name(i)}});
+        return engine.update_aliases(
+            kTenant, {{AliasKind::kPut, "x", name(i)}, {AliasKind::kPut, "y", name(i)}});
       };
       while (move(cut.acknowledged).ok()) ++cut.acknowledged;
       EXPECT_TRUE(faults.crashed());
@@ -392,7 +396,7 @@ TEST_F(AliasesTest, AReaderSeesTheOldOrTheNewAndNeverNeither) {
   ASSERT_TRUE(put("a", 1).ok());
   ASSERT_TRUE(put("b", 1).ok());
   ASSERT_TRUE(put("b", 2).ok());
-  ASSERT_TRUE(change({{Kind::kPut, "live", "a"}}).ok());
+  ASSERT_TRUE(change({{AliasKind::kPut, "live", "a"}}).ok());
   std::atomic<bool> over{false};
   std::atomic<int> wrong{0};
   std::atomic<int> reads{0};
@@ -404,8 +408,8 @@ TEST_F(AliasesTest, AReaderSeesTheOldOrTheNewAndNeverNeither) {
     }
   });
   for (int i = 0; i < 50; ++i) {
-    const Status moved =
-        change({{Kind::kDelete, "live", ""}, {Kind::kPut, "live", i % 2 == 0 ? "b" : "a"}});
+    const Status moved = change(
+        {{AliasKind::kDelete, "live", ""}, {AliasKind::kPut, "live", i % 2 == 0 ? "b" : "a"}});
     EXPECT_TRUE(moved.ok());
   }
   over.store(true);

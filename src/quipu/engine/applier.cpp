@@ -42,10 +42,57 @@ std::optional<Error> check_condition(const storage::OpCondition& condition, cons
   return std::nullopt;
 }
 
-std::uint16_t mask_of(const std::vector<storage::OpVector>& vectors) {
+VectorIds ids_of(const std::vector<storage::OpVector>& vectors) {
+  VectorIds ids;
+  for (const storage::OpVector& vector : vectors) ids.insert(vector.vector_id);
+  return ids;
+}
+
+// Of the schema's vectors, a mask of those for whose id it holds.
+template <typename Holds>
+std::uint16_t positions_where(const Schema& schema, const Holds& holds) {
   unsigned mask = 0;
-  for (const storage::OpVector& vector : vectors) mask |= 1U << vector.vector_index;
+  for (std::size_t i = 0; i < schema.vectors.size(); ++i) {
+    if (holds(schema.vectors[i].id)) mask |= 1U << i;
+  }
   return static_cast<std::uint16_t>(mask);
+}
+
+// Whether the shard has the vectors that an operation names: another one may have dropped them
+// since it was made. Errors: kNotFound ("vector_not_found").
+template <typename Point>
+Status check_vectors_of(const Schema& schema, const Point& point) {
+  const auto check = [&schema](std::uint16_t id) -> Status {
+    if (schema.find_vector(id)) return ok_status();
+    return Error{ErrorCode::kNotFound,
+                 "a vector that was written to was dropped meanwhile: nothing was written",
+                 "vector_not_found"};
+  };
+  if constexpr (requires { point.vectors; }) {
+    for (const storage::OpVector& vector : point.vectors) QUIPU_TRY_OK(check(vector.vector_id));
+  }
+  if constexpr (requires { point.delete_vectors; }) {
+    for (const std::uint16_t id : point.delete_vectors) QUIPU_TRY_OK(check(id));
+  }
+  return ok_status();
+}
+
+Status check_vectors(const Schema& schema, const storage::OpBody& body) {
+  return std::visit(
+      [&schema](const auto& op) -> Status {
+        if constexpr (requires { op.patch.delete_vectors; }) {
+          return check_vectors_of(schema, op.patch);
+        } else if constexpr (requires { op.points; }) {
+          for (const auto& point : op.points) QUIPU_TRY_OK(check_vectors_of(schema, point));
+        }
+        return ok_status();
+      },
+      body);
+}
+
+std::uint16_t erased_all(const Schema& schema, const PointRecord& record) {
+  return positions_where(
+      schema, [&record](std::uint16_t vector) { return record.vectors.contains(vector); });
 }
 
 // A refused operation changes nothing: its other items say on whose account.
@@ -130,7 +177,7 @@ Status Applier::plan_upsert(const Shard& shard, const Overlay& overlay,
     planned.record.version = seq.value();
     planned.record.created_us = operation.time_us;
     planned.record.updated_us = operation.time_us;
-    planned.record.vector_mask = mask_of(point.vectors);
+    planned.record.vectors = ids_of(point.vectors);
     planned.record.text = point.text;
     planned.record.embedding = point.embedding;
     planned.record.payload = point.payload;
@@ -140,8 +187,9 @@ Status Applier::plan_upsert(const Shard& shard, const Overlay& overlay,
     if (now.exists) {
       QUIPU_TRY(const PointRecord before, read_record(shard, overlay, point.id));
       planned.record.created_us = before.created_us;
-      planned.erased_vectors =
-          static_cast<std::uint16_t>(before.vector_mask & ~planned.record.vector_mask);
+      planned.erased_vectors = positions_where(shard.schema(), [&](std::uint16_t vector) {
+        return before.vectors.contains(vector) && !planned.record.vectors.contains(vector);
+      });
     }
     plan.points.push_back(std::move(planned));
     item.outcome = now.exists ? ItemOutcome::kUpdated : ItemOutcome::kCreated;
@@ -151,7 +199,8 @@ Status Applier::plan_upsert(const Shard& shard, const Overlay& overlay,
   return ok_status();
 }
 
-Result<std::optional<Error>> Applier::patch_record(const storage::Operation& operation,
+Result<std::optional<Error>> Applier::patch_record(const Schema& schema,
+                                                   const storage::Operation& operation,
                                                    const storage::PatchPoint& point, Seq seq,
                                                    Planned& planned) {
   PointRecord& record = planned.record;
@@ -172,11 +221,21 @@ Result<std::optional<Error>> Applier::patch_record(const storage::Operation& ope
   }
   record.version = seq.value();
   record.updated_us = operation.time_us;
-  const std::uint16_t given = mask_of(point.vectors);
-  planned.erased_vectors =
-      static_cast<std::uint16_t>(point.delete_vectors & record.vector_mask & ~given);
-  record.vector_mask =
-      static_cast<std::uint16_t>((record.vector_mask | given) & ~planned.erased_vectors);
+  const VectorIds given = ids_of(point.vectors);
+  planned.erased_vectors = positions_where(schema, [&](std::uint16_t vector) {
+    return record.vectors.contains(vector) && !given.contains(vector) &&
+           std::binary_search(point.delete_vectors.begin(), point.delete_vectors.end(), vector);
+  });
+  // Of those that the collection has now: what it has dropped is forgotten here.
+  VectorIds after;
+  for (std::size_t i = 0; i < schema.vectors.size(); ++i) {
+    const std::uint16_t vector = schema.vectors[i].id;
+    const bool erased = (planned.erased_vectors >> i & 1U) != 0;
+    if (!erased && (record.vectors.contains(vector) || given.contains(vector))) {
+      after.insert(vector);
+    }
+  }
+  record.vectors = std::move(after);
   if (point.text) {
     record.text = point.text;
     record.embedding = point.embedding;
@@ -201,7 +260,7 @@ Status Applier::plan_patch(const Shard& shard, const Overlay& overlay,
     Planned planned{.id = point.id, .exists = true, .existed = true};
     if (!item.error) {
       QUIPU_TRY(planned.record, read_record(shard, overlay, point.id));
-      QUIPU_TRY(item.error, patch_record(operation, point, seq, planned));
+      QUIPU_TRY(item.error, patch_record(shard.schema(), operation, point, seq, planned));
     }
     if (item.error) {
       plan.refused = true;
@@ -211,6 +270,35 @@ Status Applier::plan_patch(const Shard& shard, const Overlay& overlay,
     plan.points.push_back(std::move(planned));
     item.outcome = ItemOutcome::kUpdated;
     item.version = seq.value();
+    plan.items.push_back(std::move(item));
+  }
+  return ok_status();
+}
+
+Status Applier::plan_restore(const Shard& shard, const Overlay& overlay,
+                             const storage::RestorePointsOp& op, Seq seq, Plan& plan) {
+  for (const storage::RestoredPoint& point : op.points) {
+    const Current now = current(shard, overlay, point.id);
+    ItemResult item{.id = point.id, .version = seq.value()};
+    item.error =
+        check_condition({.if_version = {}, .if_absent = true}, point.id, now.exists, now.version);
+    if (item.error) {
+      plan.refused = true;
+      plan.items.push_back(std::move(item));
+      continue;
+    }
+    Planned planned{.id = point.id, .exists = true};
+    planned.record.version = seq.value();
+    planned.record.created_us = point.created_us;
+    planned.record.updated_us = point.updated_us;
+    planned.record.vectors = ids_of(point.vectors);
+    planned.record.text = point.text;
+    planned.record.embedding = point.embedding;
+    planned.record.payload = point.payload;
+    planned.vectors = &point.vectors;
+    planned.text_changed = true;
+    planned.payload_changed = true;
+    plan.points.push_back(std::move(planned));
     plan.items.push_back(std::move(item));
   }
   return ok_status();
@@ -228,8 +316,10 @@ Status Applier::plan_delete(const Shard& shard, const Overlay& overlay, const st
       item.outcome = ItemOutcome::kNotFound;
     } else {
       QUIPU_TRY(const PointRecord before, read_record(shard, overlay, point.id));
-      plan.points.push_back(
-          {.id = point.id, .exists = false, .existed = true, .erased_vectors = before.vector_mask});
+      plan.points.push_back({.id = point.id,
+                             .exists = false,
+                             .existed = true,
+                             .erased_vectors = erased_all(shard.schema(), before)});
       item.outcome = ItemOutcome::kDeleted;
       item.version = seq.value();
     }
@@ -255,10 +345,10 @@ Status Applier::plan_by_filter(const Shard& shard, const Overlay& overlay,
     QUIPU_TRY(planned.record, decode_point_record(bytes));
     if constexpr (requires { op.patch; }) {
       planned.exists = true;
-      QUIPU_TRY(item.error, patch_record(operation, op.patch, seq, planned));
+      QUIPU_TRY(item.error, patch_record(shard.schema(), operation, op.patch, seq, planned));
       item.outcome = ItemOutcome::kUpdated;
     } else {
-      planned.erased_vectors = planned.record.vector_mask;
+      planned.erased_vectors = erased_all(shard.schema(), planned.record);
       item.outcome = ItemOutcome::kDeleted;
     }
     if (item.error) plan.refused = true;
@@ -281,6 +371,8 @@ Result<Applier::Plan> Applier::make_plan(const Shard& shard, const Overlay& over
     QUIPU_TRY_OK(plan_by_filter(shard, overlay, operation, *erase, seq, plan));
   } else if (const auto* change = std::get_if<storage::PatchByFilterOp>(&operation.body)) {
     QUIPU_TRY_OK(plan_by_filter(shard, overlay, operation, *change, seq, plan));
+  } else if (const auto* restore = std::get_if<storage::RestorePointsOp>(&operation.body)) {
+    QUIPU_TRY_OK(plan_restore(shard, overlay, *restore, seq, plan));
   } else {
     return Error{ErrorCode::kInternal, "an operation on the catalogue came to a shard of points"};
   }
@@ -301,7 +393,8 @@ std::vector<PointEffect> Applier::emit_plan(const Shard& shard, Overlay& overlay
     if (!point.exists && existed) --overlay.meta.points;
     for (std::uint16_t i = 0; i < shard.vectors().size(); ++i) {
       if ((point.erased_vectors >> i & 1U) != 0) {
-        batch_.erase(Family::kVectors, storage::vector_key(shard.id(), i, point.id));
+        batch_.erase(Family::kVectors,
+                     storage::vector_key(shard.id(), shard.vectors()[i].id, point.id));
       }
     }
     const std::string key = storage::point_key(shard.id(), point.id);
@@ -321,7 +414,7 @@ std::vector<PointEffect> Applier::emit_plan(const Shard& shard, Overlay& overlay
                                         {reinterpret_cast<const char*>(vector.values.data()),
                                          vector.values.size() * sizeof(float)}};
       batch_.put_parts(Family::kVectors,
-                       storage::vector_key(shard.id(), vector.vector_index, point.id), parts);
+                       storage::vector_key(shard.id(), vector.vector_id, point.id), parts);
     }
     effect.exists = true;
     effect.erased_vectors = point.erased_vectors;
@@ -341,6 +434,7 @@ Result<Applied> Applier::apply(Shard& shard, const storage::Operation& operation
               find_idempotent(shard, *operation.idempotency, operation.time_us));
     if (earlier) return std::move(*earlier);
   }
+  QUIPU_TRY_OK(check_vectors(shard.schema(), operation.body));
   const Seq seq(over.meta.applied.value() + 1);
   QUIPU_TRY(Plan plan, make_plan(shard, over, operation, seq));
   Applied applied{.seq = seq, .refused = plan.refused, .items = std::move(plan.items)};

@@ -40,7 +40,8 @@ class Applier {
   Applier(KeyValueStore& kv, KvBatch& batch);
 
   // Judges `operation` (on points) and emits its effects. `encoded` is its encoding, for the log.
-  // An Error (the storage could not be read) means that nothing of it was emitted.
+  // An Error means that nothing of it was emitted: the storage could not be read, or the operation
+  // names a vector that was dropped since it was made ("vector_not_found").
   Result<Applied> apply(Shard& shard, const storage::Operation& operation,
                         std::string_view encoded);
   // Emits the counters of every shard that was touched. Call once, last.
@@ -65,7 +66,7 @@ class Applier {
     PointId id;
     bool exists = false;  // after the operation
     bool existed = false;
-    std::uint16_t erased_vectors = 0;  // mask
+    std::uint16_t erased_vectors = 0;  // mask over the positions in the shard's schema
     PointRecord record;
     const std::vector<storage::OpVector>* vectors = nullptr;
     bool text_changed = false;
@@ -92,9 +93,13 @@ class Applier {
   Status plan_patch(const Shard& shard, const Overlay& overlay, const storage::Operation& operation,
                     const storage::PatchOp& op, Seq seq, Plan& plan);
   // The change of one point that is there; its error is the item's.
-  Result<std::optional<Error>> patch_record(const storage::Operation& operation,
+  Result<std::optional<Error>> patch_record(const Schema& schema,
+                                            const storage::Operation& operation,
                                             const storage::PatchPoint& point, Seq seq,
                                             Planned& planned);
+  // Into an empty place each: a snapshot has no point twice.
+  Status plan_restore(const Shard& shard, const Overlay& overlay,
+                      const storage::RestorePointsOp& op, Seq seq, Plan& plan);
   Status plan_delete(const Shard& shard, const Overlay& overlay, const storage::DeleteOp& op,
                      Seq seq, Plan& plan);
   // Of the candidates, those that are there and match.

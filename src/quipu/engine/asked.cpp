@@ -14,7 +14,7 @@ namespace {
 constexpr std::uint64_t kVersion = 1;
 constexpr std::array<std::string_view, 3> kKindNames = {"hits", "groups", "facet"};  // by AskKind
 
-void write_names(JsonWriter& out, std::string_view key, const std::vector<std::string>& names) {
+void write_name_list(JsonWriter& out, std::string_view key, const std::vector<std::string>& names) {
   out.key(key).begin_array();
   for (const std::string& name : names) out.value(std::string_view(name));
   out.end_array();
@@ -24,9 +24,9 @@ void write_select(const Select& select, JsonWriter& out) {
   out.begin_object();
   out.key("payload").value(select.payload).key("text").value(select.text);
   out.key("vectors").value(select.vectors);
-  write_names(out, "payload_include", select.payload_include);
-  write_names(out, "payload_exclude", select.payload_exclude);
-  write_names(out, "vector_names", select.vector_names);
+  write_name_list(out, "payload_include", select.payload_include);
+  write_name_list(out, "payload_exclude", select.payload_exclude);
+  write_name_list(out, "vector_names", select.vector_names);
   out.end_object();
 }
 

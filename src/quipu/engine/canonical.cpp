@@ -49,8 +49,8 @@ Status check_rows(const VectorConfig& config, std::string_view what, std::vector
   return ok_status();
 }
 
-Result<storage::OpVector> canonical_sparse(const VectorConfig& config, std::size_t index,
-                                           const NamedVector& vector, std::string_view field) {
+Result<storage::OpVector> canonical_sparse(const VectorConfig& config, const NamedVector& vector,
+                                           std::string_view field) {
   const auto bad = [&](std::string text, std::string_view reason) {
     return invalid(format("{}: {}", field, text), std::string(reason));
   };
@@ -73,8 +73,7 @@ Result<storage::OpVector> canonical_sparse(const VectorConfig& config, std::size
     pairs.emplace_back(vector.indices[i], vector.values[i]);
   }
   std::sort(pairs.begin(), pairs.end());
-  storage::OpVector made{
-      .vector_index = static_cast<std::uint16_t>(index), .values = {}, .indices = {}};
+  storage::OpVector made{.vector_id = config.id, .values = {}, .indices = {}};
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     if (i > 0 && pairs[i].first == pairs[i - 1].first) {
       return bad(
@@ -116,16 +115,15 @@ Result<storage::OpVector> canonical_vector(const Collection& collection, NamedVe
                                            std::string_view field) {
   QUIPU_TRY(const std::size_t index, collection.vector_index(vector.name));
   const VectorConfig& config = collection.record.config.vectors[index];
-  if (config.kind == VectorKind::kSparse) return canonical_sparse(config, index, vector, field);
+  if (config.kind == VectorKind::kSparse) return canonical_sparse(config, vector, field);
   if (!vector.indices.empty()) {
     return invalid(format("{} has indices; the vector '{}' of '{}' is not sparse", field,
                           config.name, collection.record.name),
                    "not_sparse");
   }
   QUIPU_TRY_OK(check_values(config, collection.record.name, field, vector.values));
-  return storage::OpVector{.vector_index = static_cast<std::uint16_t>(index),
-                           .values = std::move(vector.values),
-                           .indices = {}};
+  return storage::OpVector{
+      .vector_id = config.id, .values = std::move(vector.values), .indices = {}};
 }
 
 Result<std::vector<storage::OpVector>> canonical_vectors(const Collection& collection,
@@ -136,14 +134,14 @@ Result<std::vector<storage::OpVector>> canonical_vectors(const Collection& colle
   for (NamedVector& vector : given) {
     QUIPU_TRY(storage::OpVector canonical, canonical_vector(collection, std::move(vector), field));
     for (const storage::OpVector& other : vectors) {
-      if (other.vector_index == canonical.vector_index) {
+      if (other.vector_id == canonical.vector_id) {
         return invalid(format("{} gives one vector twice", field), "duplicate_name");
       }
     }
     vectors.push_back(std::move(canonical));
   }
   std::sort(vectors.begin(), vectors.end(),
-            [](const auto& a, const auto& b) { return a.vector_index < b.vector_index; });
+            [](const auto& a, const auto& b) { return a.vector_id < b.vector_id; });
   return vectors;
 }
 
@@ -187,12 +185,13 @@ Status canonical_change(const Collection& collection, PointPatch& from, const st
     QUIPU_TRY_OK(check_paths({from.set_key}, field + ".set_key"));
     into.set_key = std::move(from.set_key);
   }
-  unsigned mask = 0;
   for (const std::string& name : from.delete_vectors) {
     QUIPU_TRY(const std::size_t index, collection.vector_index(name));
-    mask |= 1U << index;
+    into.delete_vectors.push_back(collection.record.config.vectors[index].id);
   }
-  into.delete_vectors = static_cast<std::uint16_t>(mask);
+  std::sort(into.delete_vectors.begin(), into.delete_vectors.end());
+  const auto repeated = std::unique(into.delete_vectors.begin(), into.delete_vectors.end());
+  into.delete_vectors.erase(repeated, into.delete_vectors.end());
   return ok_status();
 }
 

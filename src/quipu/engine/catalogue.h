@@ -63,9 +63,14 @@ class Catalogue {
   [[nodiscard]] std::vector<std::shared_ptr<const Collection>> list(std::string_view tenant) const;
   [[nodiscard]] std::vector<std::shared_ptr<const Collection>> all() const;
   [[nodiscard]] std::size_t size() const;
+  // Collections that are being recovered: nobody sees them under a name yet. By their ids.
+  [[nodiscard]] std::shared_ptr<const Collection> hidden(CollectionId id) const;  // null: none
+  [[nodiscard]] std::vector<std::shared_ptr<const Collection>> all_hidden() const;
 
   // Committer, and open().
   void put(std::shared_ptr<const Collection> collection);
+  void put_hidden(std::shared_ptr<const Collection> collection);
+  void remove_hidden(CollectionId id);
   // With its aliases.
   void remove(std::string_view tenant, std::string_view name);
   // All at once for those who look up.
@@ -75,6 +80,7 @@ class Catalogue {
   using Key = std::pair<std::string, std::string>;
   mutable std::shared_mutex mutex_;
   std::map<Key, std::shared_ptr<const Collection>, std::less<>> collections_;
+  std::map<CollectionId, std::shared_ptr<const Collection>> hidden_;
   std::map<Key, std::string, std::less<>> aliases_;  // (tenant, alias) to a collection's own name
 };
 
@@ -87,7 +93,13 @@ struct CatalogueCounters {
 struct CatalogueChange {
   std::optional<Error> refused;
   std::optional<CollectionRecord> put;
-  std::optional<CollectionRecord> dropped;
+  std::optional<CollectionRecord> dropped;  // with `put`: it takes its name
+  std::optional<CollectionRecord> hidden;   // a recovery has begun
+  std::optional<CollectionRecord> ended;    // a recovery has ended; with `put`: it is that
+  // Of the collection that is put. They change what its shards do with points, so its shards' logs
+  // have the operation too.
+  bool vectors_changed = false;
+  std::vector<std::uint16_t> dropped_vectors;
   AliasEdits aliases;
   CatalogueCounters counters;
 };
@@ -99,15 +111,22 @@ struct CatalogueChange {
 // Adds the change to the batch.
 void emit_catalogue_change(const CatalogueChange& change, KvBatch& batch);
 
-// The meta key that remembers a dropped shard until its space was given back.
-[[nodiscard]] std::string dropped_shard_key(ShardId shard);
+// What is not needed any more: all of a shard, or one of its vectors.
+struct DroppedSpace {
+  ShardId shard;
+  std::optional<std::uint16_t> vector;
+  friend bool operator==(const DroppedSpace&, const DroppedSpace&) = default;
+};
+// The meta key that remembers it until the space was given back.
+[[nodiscard]] std::string dropped_space_key(const DroppedSpace& space);
 // The system shard, whose log holds the operations above.
 inline constexpr ShardId kSystemShard{0};
 
 // Reads what open() needs.
 struct LoadedCatalogue {
   std::vector<CollectionRecord> collections;
-  std::vector<ShardId> dropped_shards;  // space not yet given back
+  std::vector<CollectionRecord> hidden;  // of recoveries that were cut short
+  std::vector<DroppedSpace> dropped;     // not yet given back
   std::vector<AliasEdits> aliases;
   CatalogueCounters counters;
 };

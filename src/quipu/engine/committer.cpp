@@ -244,67 +244,117 @@ void Committer::set_read_only(const Error* error) {
 
 void Committer::commit_catalogue(CatalogueWrite write) { write.done(apply_catalogue(write)); }
 
-Result<std::shared_ptr<const Collection>> Committer::apply_catalogue(const CatalogueWrite& write) {
-  QUIPU_TRY(const CatalogueChange change,
-            judge_catalogue_operation(catalogue_, counters_, write.operation));
-  std::vector<std::shared_ptr<Shard>> shards;
-  const Collection* before = nullptr;
-  std::shared_ptr<const Collection> earlier;
+Result<Committer::Concerned> Committer::prepare(const CatalogueChange& change) const {
+  Concerned concerned;
+  if (change.refused) return concerned;
   if (change.put || change.dropped) {
     const CollectionRecord& record = change.put ? *change.put : *change.dropped;
     if (auto found = catalogue_.find_own(record.tenant, record.name); found.ok()) {
-      earlier = std::move(found).value();
-      before = earlier.get();
+      concerned.earlier = std::move(found).value();
     }
   }
+  if (change.ended) {
+    concerned.hidden = catalogue_.hidden(change.ended->id);
+    return concerned;
+  }
   // Made before the write, so that a collection which cannot be opened is never recorded.
-  std::shared_ptr<const Schema> schema;
-  if (change.put) {
-    QUIPU_TRY(schema, make_schema(change.put->config));
+  const CollectionRecord* const made = change.put      ? &*change.put
+                                       : change.hidden ? &*change.hidden
+                                                       : nullptr;
+  if (made == nullptr) return concerned;
+  QUIPU_TRY(concerned.schema, make_schema(made->config));
+  if (concerned.earlier == nullptr) {
+    QUIPU_TRY(concerned.fresh, hooks_.make_shards(*made, concerned.schema));
   }
-  if (change.put && before == nullptr) {
-    QUIPU_TRY(shards, hooks_.make_shards(*change.put, schema));
-  }
+  return concerned;
+}
+
+Result<std::shared_ptr<const Collection>> Committer::apply_catalogue(const CatalogueWrite& write) {
+  QUIPU_TRY(const CatalogueChange change,
+            judge_catalogue_operation(catalogue_, counters_, write.operation));
+  QUIPU_TRY(Concerned concerned, prepare(change));
   const std::unique_ptr<KvBatch> batch = kv_.make_batch();
   ShardMeta system = system_;
   system.applied = Seq(system.applied.value() + 1);
   put_log_entry(*batch, kSystemShard, system.applied, write.encoded, change.refused.has_value());
   if (!change.refused) emit_catalogue_change(change, *batch);
-  for (const std::shared_ptr<Shard>& shard : shards) {
+  for (const std::shared_ptr<Shard>& shard : concerned.fresh) {
     batch->put(Family::kMeta, storage::applied_key(shard->id()), encode_shard_meta(shard->meta));
+  }
+  std::vector<std::pair<Shard*, ShardMeta>> logged;
+  if (change.vectors_changed) {
+    for (const std::shared_ptr<Shard>& shard : concerned.earlier->shards) {
+      ShardMeta meta = shard->meta;
+      meta.applied = Seq(meta.applied.value() + 1);
+      put_log_entry(*batch, shard->id(), meta.applied, write.encoded, /*refused=*/false);
+      batch->put(Family::kMeta, storage::applied_key(shard->id()), encode_shard_meta(meta));
+      logged.emplace_back(shard.get(), meta);
+    }
   }
   batch->put(Family::kMeta, storage::applied_key(kSystemShard), encode_shard_meta(system));
   QUIPU_TRY_OK(write_batch(*batch, /*sync=*/true));
   system_ = system;
   if (change.refused) return *change.refused;
   counters_ = change.counters;
-  if (change.dropped) {
-    for (const std::shared_ptr<Shard>& shard : earlier->shards) shard->dropped.store(true);
-    catalogue_.remove(change.dropped->tenant, change.dropped->name);
-    hooks_.dropped(*earlier);
-    return std::shared_ptr<const Collection>();
+  for (const auto& [shard, meta] : logged) {
+    shard->meta = meta;
+    shard->log_operations.fetch_add(1);
+    shard->changes_since_checkpoint.fetch_add(1);
   }
-  if (!change.put) {
-    catalogue_.edit_aliases(change.aliases);
-    return std::shared_ptr<const Collection>();
-  }
-  return put_collection(*change.put, std::move(schema), before, std::move(shards));
+  return publish(change, std::move(concerned));
 }
 
-std::shared_ptr<const Collection> Committer::put_collection(
-    const CollectionRecord& record, std::shared_ptr<const Schema> schema, const Collection* before,
-    std::vector<std::shared_ptr<Shard>> fresh) {
+std::shared_ptr<const Collection> Committer::publish(const CatalogueChange& change,
+                                                     Concerned concerned) {
+  if (change.ended) return end_recovery(change, concerned);
+  if (change.put || change.hidden) return put_collection(change, std::move(concerned));
+  if (change.dropped) {
+    catalogue_.remove(change.dropped->tenant, change.dropped->name);
+    drop_shards(*concerned.earlier);
+    return nullptr;
+  }
+  catalogue_.edit_aliases(change.aliases);
+  return nullptr;
+}
+
+void Committer::drop_shards(const Collection& collection) {
+  for (const std::shared_ptr<Shard>& shard : collection.shards) shard->dropped.store(true);
+  hooks_.dropped(collection);
+}
+
+std::shared_ptr<const Collection> Committer::end_recovery(const CatalogueChange& change,
+                                                          const Concerned& concerned) {
+  catalogue_.remove_hidden(change.ended->id);
+  if (!change.put) {
+    drop_shards(*concerned.hidden);
+    return nullptr;
+  }
+  catalogue_.put(concerned.hidden);  // those who look up see the old one or this one
+  if (concerned.earlier != nullptr) drop_shards(*concerned.earlier);
+  return concerned.hidden;
+}
+
+std::shared_ptr<const Collection> Committer::put_collection(const CatalogueChange& change,
+                                                            Concerned concerned) {
   auto collection = std::make_shared<Collection>();
-  collection->record = record;
-  collection->schema = schema;
-  collection->shards = before != nullptr ? before->shards : std::move(fresh);
+  const bool known = concerned.earlier != nullptr;
+  collection->record = change.put ? *change.put : *change.hidden;
+  collection->schema = concerned.schema;
+  collection->shards = known ? concerned.earlier->shards : std::move(concerned.fresh);
   const std::shared_ptr<const KvSnapshot> snapshot = kv_.snapshot();
   for (const std::shared_ptr<Shard>& shard : collection->shards) {
-    if (before != nullptr) shard->set_schema(schema);
+    if (known) shard->set_schema(concerned.schema);
     shard->publish(snapshot);
   }
+  if (change.hidden) {
+    catalogue_.put_hidden(collection);
+    return collection;
+  }
   catalogue_.put(collection);
-  if (before != nullptr) hooks_.schema_changed(collection->shards);
+  if (known) hooks_.schema_changed(collection->shards);
+  if (!change.dropped_vectors.empty()) {
+    hooks_.vectors_dropped(*collection, change.dropped_vectors);
+  }
   return collection;
 }
 

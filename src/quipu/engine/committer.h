@@ -40,7 +40,8 @@ struct PointsWrite {
 struct CatalogueWrite {
   storage::Operation operation;
   std::string encoded;
-  // The collection as it is after the operation; null when it was dropped, and for aliases.
+  // The collection as it is after the operation; null when it was dropped or given up, and for
+  // aliases.
   std::function<void(Result<std::shared_ptr<const Collection>>)> done;
 };
 
@@ -62,7 +63,9 @@ class Committer {
         make_shards;
     // The shards of a collection have another schema: some of its views are to be loaded.
     std::function<void(const std::vector<std::shared_ptr<Shard>>&)> schema_changed;
+    // Their space is to be given back: of a collection, of vectors of one.
     std::function<void(const Collection&)> dropped;
+    std::function<void(const Collection&, const std::vector<std::uint16_t>&)> vectors_dropped;
   };
   // Borrows all of them.
   Committer(KeyValueStore& kv, Catalogue& catalogue, Clock& clock, MetricsRegistry& metrics,
@@ -107,10 +110,20 @@ class Committer {
   void answer(std::vector<Entry>& group, std::vector<Result<Applied>>& results);
   void commit_catalogue(CatalogueWrite write);
   Result<std::shared_ptr<const Collection>> apply_catalogue(const CatalogueWrite& write);
-  std::shared_ptr<const Collection> put_collection(const CollectionRecord& record,
-                                                   std::shared_ptr<const Schema> schema,
-                                                   const Collection* before,
-                                                   std::vector<std::shared_ptr<Shard>> fresh);
+  // What a change of the catalogue is about, made before it is written.
+  struct Concerned {
+    std::shared_ptr<const Schema> schema;
+    std::vector<std::shared_ptr<Shard>> fresh;
+    std::shared_ptr<const Collection> earlier;  // under the name
+    std::shared_ptr<const Collection> hidden;   // whose recovery ends
+  };
+  Result<Concerned> prepare(const CatalogueChange& change) const;
+  std::shared_ptr<const Collection> publish(const CatalogueChange& change, Concerned concerned);
+  std::shared_ptr<const Collection> put_collection(const CatalogueChange& change,
+                                                   Concerned concerned);
+  std::shared_ptr<const Collection> end_recovery(const CatalogueChange& change,
+                                                 const Concerned& concerned);
+  void drop_shards(const Collection& collection);
   Status write_batch(KvBatch& batch, bool sync);
   void set_read_only(const Error* error);
 

@@ -12,6 +12,7 @@
 #include "quipu/base/format.h"
 #include "quipu/base/limits.h"
 #include "quipu/engine/engine_state.h"
+#include "quipu/engine/refusals.h"
 #include "quipu/engine/waiting.h"
 #include "quipu/query/filter/payload_path.h"
 #include "quipu/storage/keys.h"
@@ -180,9 +181,6 @@ Result<std::shared_ptr<const Collection>> run_catalogue_operation(Engine::State&
   return waiting.wait();
 }
 
-namespace {
-
-// Where a vector names a model, the model says or confirms the dimension.
 Status fill_dimensions(Engine::State& state, CollectionConfig& config) {
   for (VectorConfig& vector : config.vectors) {
     if (vector.model.empty()) continue;
@@ -198,7 +196,6 @@ Status fill_dimensions(Engine::State& state, CollectionConfig& config) {
   return ok_status();
 }
 
-}  // namespace
 }  // namespace engine
 
 Result<CollectionInfo> Engine::create_collection(std::string_view tenant, std::string_view name,
@@ -244,6 +241,45 @@ Result<CollectionInfo> Engine::update_collection(std::string_view tenant, std::s
                 storage::UpdateCollectionOp{.tenant = std::string(tenant),
                                             .name = before->record.name,
                                             .patch = engine::encode_collection_patch(canonical)}));
+  return engine::describe(*after);
+}
+
+Result<CollectionInfo> Engine::change_vectors(std::string_view tenant, std::string_view name,
+                                              const std::vector<VectorChange>& changes) {
+  using Kind = storage::VectorNameChange::Kind;
+  QUIPU_TRY_OK(state_->check_open());
+  if (changes.empty() || changes.size() > limits::kVectorChangesMax) {
+    return engine::invalid(format("there are {} changes of vectors; there must be from 1 to {}",
+                                  changes.size(), limits::kVectorChangesMax),
+                           changes.empty() ? "empty_batch" : "batch_too_large");
+  }
+  QUIPU_TRY(const std::shared_ptr<const Collection> before, state_->catalogue.find(tenant, name));
+  storage::ChangeVectorsOp op{
+      .tenant = std::string(tenant), .name = before->record.name, .changes = {}};
+  for (const VectorChange& change : changes) {
+    if (change.kind == VectorChange::Kind::kDrop) {
+      op.changes.push_back({.kind = Kind::kDrop, .name = change.name, .detail = {}});
+    } else if (change.kind == VectorChange::Kind::kRename) {
+      op.changes.push_back({.kind = Kind::kRename, .name = change.name, .detail = change.to});
+    } else {
+      CollectionConfig added;
+      added.vectors.push_back(change.vector);
+      QUIPU_TRY_OK(engine::fill_dimensions(*state_, added));
+      const VectorConfig& vector = added.vectors.front();
+      op.changes.push_back({.kind = Kind::kAdd,
+                            .name = vector.name,
+                            .detail = engine::encode_vector_config(vector)});
+    }
+  }
+  // What apply will judge again: refused early, with the same words.
+  std::uint32_t next_id = before->record.next_vector_id;
+  QUIPU_TRY(const CollectionConfig config,
+            engine::apply_vector_changes(before->record.config, op.changes, next_id));
+  QUIPU_TRY_OK(engine::validate_collection_config(config));
+  storage::Operation operation{.time_us = 0, .idempotency = {}, .body = op};
+  QUIPU_TRY_OK(storage::validate_operation(operation));
+  QUIPU_TRY(const std::shared_ptr<const Collection> after,
+            engine::run_catalogue_operation(*state_, std::move(op)));
   return engine::describe(*after);
 }
 
@@ -328,8 +364,14 @@ Result<std::string> Engine::state_digest(std::string_view tenant, std::string_vi
   QUIPU_TRY(const State::Reading reading, state_->begin_read(tenant, name, {}));
   std::string digests;
   for (std::size_t i = 0; i < reading.moments.size(); ++i) {
-    const storage::KeyRange range = storage::shard_range(reading.collection->shards[i]->id());
-    for (const Family family : {Family::kPoints, Family::kVectors}) {
+    const ShardId shard = reading.collection->shards[i]->id();
+    std::vector<std::pair<Family, storage::KeyRange>> ranges = {
+        {Family::kPoints, storage::shard_range(shard)}};
+    // Those that there are: what is left of dropped ones goes when there is time.
+    for (const VectorConfig& vector : reading.collection->record.config.vectors) {
+      ranges.emplace_back(Family::kVectors, storage::vector_range(shard, vector.id));
+    }
+    for (const auto& [family, range] : ranges) {
       const std::unique_ptr<KvIterator> it =
           state_->kv->iterate(family, {.begin = range.begin, .end = range.end, .fill_cache = false},
                               reading.moments[i]->snapshot.get());

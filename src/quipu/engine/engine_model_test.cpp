@@ -16,13 +16,13 @@
 #include "quipu/base/json.h"
 #include "quipu/base/test_support.h"
 #include "quipu/engine.h"
+#include "quipu/engine/testing/names.h"
 
 namespace quipu {
 namespace {
 
-constexpr std::size_t kDim = 12;
-constexpr std::string_view kTenant = "default";
-constexpr std::string_view kName = "things";
+constexpr std::size_t kThingDim = 12;
+constexpr std::string_view kThings = "things";
 
 struct ModelPoint {
   std::vector<float> vector;
@@ -59,11 +59,11 @@ class History {
  public:
   History(std::uint64_t seed, Metric metric, std::uint32_t shards, Durability durability)
       : rng_(seed), metric_(metric) {
-    config_.vectors.push_back({.dim = kDim, .metric = metric, .m = 8, .ef_construction = 80});
+    config_.vectors.push_back({.dim = kThingDim, .metric = metric, .m = 8, .ef_construction = 80});
     config_.shard_count = shards;
     config_.durability = durability;
     open();
-    const auto made = engine_->create_collection(kTenant, kName, config_);
+    const auto made = engine_->create_collection(kTenant, kThings, config_);
     EXPECT_TRUE(made.ok()) << made.error().message;
   }
 
@@ -97,21 +97,21 @@ class History {
     } else if (dice < 98) {
       restart();
     } else {
-      const auto count = engine_->count(kTenant, kName, {});
+      const auto count = engine_->count(kTenant, kThings, {});
       ASSERT_TRUE(count.ok());
       ASSERT_EQ(count.value(), model_.size());
     }
   }
 
   void restart() {
-    const auto before = engine_->state_digest(kTenant, kName);
+    const auto before = engine_->state_digest(kTenant, kThings);
     ASSERT_TRUE(before.ok());
     if (rng_.below(2) == 0) {
       const Status closed = engine_->close(std::chrono::seconds(10));
       ASSERT_TRUE(closed.ok()) << closed.error().message;
     }
     open();
-    const auto after = engine_->state_digest(kTenant, kName);
+    const auto after = engine_->state_digest(kTenant, kThings);
     ASSERT_TRUE(after.ok());
     ASSERT_EQ(before.value(), after.value());
     ++restarts_;
@@ -188,11 +188,11 @@ class History {
     std::vector<PointWrite> points;
     for (const PointId& id : random_ids()) {
       PointWrite write{.id = id, .condition = random_condition(id)};
-      write.vectors.push_back({.name = "", .values = random_vector(rng_, kDim)});
+      write.vectors.push_back({.name = "", .values = random_vector(rng_, kThingDim)});
       write.payload = format(R"({{ "a": {}, "b": 7 }})", rng_.below(1000));
       points.push_back(std::move(write));
     }
-    const auto result = engine_->upsert(kTenant, kName, {.points = points, .params = {}});
+    const auto result = engine_->upsert(kTenant, kThings, {.points = points, .params = {}});
     apply<PointWrite>(points, result, [this](const PointWrite& write, std::uint64_t version) {
       const bool existed = model_.contains(write.id);
       ModelPoint& point = model_[write.id];
@@ -209,14 +209,14 @@ class History {
     for (const PointId& id : random_ids()) {
       PointPatch write{.id = id, .condition = random_condition(id)};
       if (rng_.below(2) == 0) {
-        write.vectors.push_back({.name = "", .values = random_vector(rng_, kDim)});
+        write.vectors.push_back({.name = "", .values = random_vector(rng_, kThingDim)});
       }
       write.set_payload = format(R"({{"c": {}}})", rng_.below(1000));
       if (rng_.below(3) == 0) write.delete_payload = {"b"};
       write.replace_payload = rng_.below(8) == 0;
       points.push_back(std::move(write));
     }
-    const auto result = engine_->patch(kTenant, kName, {.points = points, .params = {}});
+    const auto result = engine_->patch(kTenant, kThings, {.points = points, .params = {}});
     apply<PointPatch>(points, result, [this](const PointPatch& write, std::uint64_t version) {
       const auto found = model_.find(write.id);
       if (found == model_.end()) return ItemOutcome::kNotFound;
@@ -239,7 +239,7 @@ class History {
     for (const PointId& id : random_ids()) {
       points.push_back({.id = id, .condition = random_condition(id)});
     }
-    const auto result = engine_->remove(kTenant, kName, {.points = points, .params = {}});
+    const auto result = engine_->remove(kTenant, kThings, {.points = points, .params = {}});
     apply<PointDelete>(points, result, [this](const PointDelete& write, std::uint64_t) {
       return model_.erase(write.id) == 1 ? ItemOutcome::kDeleted : ItemOutcome::kNotFound;
     });
@@ -251,15 +251,15 @@ class History {
     EXPECT_EQ(point.version, found->second.version);
     EXPECT_EQ(from_json(point.payload), found->second.payload);
     ASSERT_EQ(point.vectors.size(), 1U);
-    ASSERT_EQ(point.vectors[0].values.size(), kDim);
-    for (std::size_t i = 0; i < kDim; ++i) {
+    ASSERT_EQ(point.vectors[0].values.size(), kThingDim);
+    for (std::size_t i = 0; i < kThingDim; ++i) {
       EXPECT_NEAR(point.vectors[0].values[i], found->second.vector[i], 1e-6);
     }
   }
 
   void check_get() {
     const std::vector<PointId> ids = random_ids();
-    const auto points = engine_->get(kTenant, kName, {.ids = ids, .select = {.vectors = true}});
+    const auto points = engine_->get(kTenant, kThings, {.ids = ids, .select = {.vectors = true}});
     ASSERT_TRUE(points.ok()) << points.error().message;
     std::size_t expected = 0;
     for (const PointId& id : ids) expected += model_.count(id);
@@ -272,7 +272,7 @@ class History {
     auto expected = model_.begin();
     do {
       const auto page = engine_->scroll(
-          kTenant, kName,
+          kTenant, kThings,
           {.after = after, .limit = 1 + rng_.below(40), .select = {.vectors = true}});
       ASSERT_TRUE(page.ok()) << page.error().message;
       for (const Point& point : page.value().points) {
@@ -291,7 +291,7 @@ class History {
     double dot = 0;
     double squares = 0;
     double absolutes = 0;
-    for (std::size_t i = 0; i < kDim; ++i) {
+    for (std::size_t i = 0; i < kThingDim; ++i) {
       const double x = a[i];
       const double y = b[i];
       dot += x * y;
@@ -303,7 +303,7 @@ class History {
   }
 
   void check_search() {
-    const std::vector<float> query = random_vector(rng_, kDim);
+    const std::vector<float> query = random_vector(rng_, kThingDim);
     const std::vector<float> compared = metric_ == Metric::kCosine ? unit(query) : query;
     const bool higher = metric_ == Metric::kCosine || metric_ == Metric::kDot;
     std::vector<double> expected;
@@ -312,7 +312,8 @@ class History {
     if (higher) std::reverse(expected.begin(), expected.end());
     const std::size_t k = 1 + rng_.below(12);
     const bool exact = rng_.below(2) == 0;
-    const auto result = engine_->search(kTenant, kName, {.vector = query, .k = k, .exact = exact});
+    const auto result =
+        engine_->search(kTenant, kThings, {.vector = query, .k = k, .exact = exact});
     ASSERT_TRUE(result.ok()) << result.error().message;
     const auto& hits = result.value().hits;
     ASSERT_EQ(hits.size(), std::min(k, model_.size()));

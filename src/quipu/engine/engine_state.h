@@ -51,6 +51,8 @@ struct Engine::State {
   // open.cpp
   Status open_folder(const EngineEnvironment& environment);
   Status open_collections();
+  // Of recoveries that did not come to their end, nothing is kept.
+  void give_up_recoveries(std::vector<engine::CollectionRecord> hidden);
   [[nodiscard]] engine::Committer::Hooks committer_hooks();
 
   // write_path.cpp
@@ -95,6 +97,8 @@ struct SeqToken {
 inline constexpr std::uint64_t kCheckpointAtCloseChangesMin = 1'000;
 
 [[nodiscard]] CollectionInfo describe(const Collection& collection);
+// Where a vector names a model, the model says or confirms the dimension.
+[[nodiscard]] Status fill_dimensions(Engine::State& state, CollectionConfig& config);
 
 // Sends one operation on the catalogue through the log and waits for it. The collection as it is
 // then; null when it was dropped, and for aliases.

@@ -16,12 +16,10 @@
 #include "quipu/base/test_support.h"
 #include "quipu/engine.h"
 #include "quipu/engine/applier.h"
+#include "quipu/engine/testing/names.h"
 
 namespace quipu {
 namespace {
-
-constexpr std::string_view kTenant = "default";
-constexpr std::string_view kName = "notes";
 
 class EngineTest : public testing::Test {
  protected:

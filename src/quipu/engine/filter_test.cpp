@@ -18,6 +18,7 @@
 #include "quipu/base/rng.h"
 #include "quipu/base/test_support.h"
 #include "quipu/engine.h"
+#include "quipu/engine/testing/names.h"
 #include "quipu/query/filter/evaluate.h"
 #include "quipu/query/filter/payload_path.h"
 #include "quipu/query/filter/testing/random_filter.h"
@@ -26,26 +27,24 @@
 namespace quipu {
 namespace {
 
-constexpr std::string_view kTenant = "default";
-constexpr std::string_view kName = "notes";
-constexpr std::uint32_t kDim = 4;
+constexpr std::uint32_t kFilterDim = 4;
 
-struct Known {
+struct KnownVectors {
   std::string payload;
   std::vector<float> unnamed;  // each may be empty: the point lacks it
   std::vector<float> image;
 };
-using Model = std::map<PointId, Known>;
+using FilterModel = std::map<PointId, KnownVectors>;
 
 class Presence final : public query::VectorPresence {
  public:
-  explicit Presence(const Known& known) : known_(known) {}
+  explicit Presence(const KnownVectors& known) : known_(known) {}
   [[nodiscard]] bool has_vector(std::string_view name) const override {
     return name.empty() ? !known_.unnamed.empty() : name == "image" && !known_.image.empty();
   }
 
  private:
-  const Known& known_;
+  const KnownVectors& known_;
 };
 
 class FilterTest : public testing::TestWithParam<std::uint32_t> {
@@ -62,22 +61,22 @@ class FilterTest : public testing::TestWithParam<std::uint32_t> {
   }
   void create() {
     CollectionConfig config;
-    config.vectors.push_back({.name = "", .dim = kDim, .metric = Metric::kEuclidean});
-    config.vectors.push_back({.name = "image", .dim = kDim, .metric = Metric::kEuclidean});
+    config.vectors.push_back({.name = "", .dim = kFilterDim, .metric = Metric::kEuclidean});
+    config.vectors.push_back({.name = "image", .dim = kFilterDim, .metric = Metric::kEuclidean});
     config.shard_count = GetParam();
     ASSERT_EQ(why_not(engine_->create_collection(kTenant, kName, config)), "");
   }
   std::vector<float> draw_vector() {
-    std::vector<float> vector(kDim);
+    std::vector<float> vector(kFilterDim);
     for (float& value : vector) value = static_cast<float>(rng_.normal());
     return vector;
   }
   void write_some() {
     UpsertRequest request;
-    std::map<PointId, Known> batch;
+    std::map<PointId, KnownVectors> batch;
     for (std::uint64_t i = rng_.below(60) + 1; i > 0; --i) {
       const PointId id = rng_.below(10) == 0 ? random_.id() : PointId::number(rng_.below(600));
-      Known known = {.payload = random_.payload()};
+      KnownVectors known = {.payload = random_.payload()};
       if (rng_.below(8) != 0) known.unnamed = draw_vector();
       if (rng_.below(3) == 0 || known.unnamed.empty()) known.image = draw_vector();
       batch[id] = std::move(known);
@@ -221,11 +220,11 @@ class FilterTest : public testing::TestWithParam<std::uint32_t> {
     const std::vector<float> query = draw_vector();
     std::vector<std::pair<double, PointId>> nearest;
     for (const PointId& id : matching) {
-      const Known& known = model_.at(id);
+      const KnownVectors& known = model_.at(id);
       const std::vector<float>& vector = name.empty() ? known.unnamed : known.image;
       if (vector.empty()) continue;
       double squares = 0;
-      for (std::size_t i = 0; i < kDim; ++i) {
+      for (std::size_t i = 0; i < kFilterDim; ++i) {
         const double difference = static_cast<double>(vector[i]) - query[i];
         squares += difference * difference;
       }
@@ -262,7 +261,7 @@ class FilterTest : public testing::TestWithParam<std::uint32_t> {
   Rng rng_;
   query::testing_support::RandomFilters random_;
   std::unique_ptr<Engine> engine_;
-  Model model_;
+  FilterModel model_;
 };
 
 TEST_P(FilterTest, GivesWhatJudgingEveryPointGives) {

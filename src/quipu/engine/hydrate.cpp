@@ -21,14 +21,14 @@ Result<Hydrator> Hydrator::make(Engine::State& state, const Engine::State::Readi
 }
 
 Result<std::vector<NamedVector>> Hydrator::read_vectors(std::size_t shard_index, const PointId& id,
-                                                        std::uint16_t mask) const {
+                                                        const VectorIds& ids) const {
   std::vector<NamedVector> vectors;
   const ShardId shard = reading_->collection->shards[shard_index]->id();
   const auto& configs = reading_->collection->record.config.vectors;
   for (std::uint16_t i = 0; i < configs.size(); ++i) {
-    if ((mask >> i & 1U) == 0) continue;
+    if ((vector_mask_ >> i & 1U) == 0 || !ids.contains(configs[i].id)) continue;
     QUIPU_TRY(const std::optional<std::string> bytes,
-              state_->kv->get(Family::kVectors, storage::vector_key(shard, i, id),
+              state_->kv->get(Family::kVectors, storage::vector_key(shard, configs[i].id, id),
                               reading_->moments[shard_index]->snapshot.get()));
     if (!bytes) {
       return Error{
@@ -36,7 +36,7 @@ Result<std::vector<NamedVector>> Hydrator::read_vectors(std::size_t shard_index,
           format("the vector '{}' of point {} is missing", configs[i].name, id.to_string()),
           "damaged_record"};
     }
-    QUIPU_TRY(storage::OpVector vector, decode_vector(configs[i], i, *bytes));
+    QUIPU_TRY(storage::OpVector vector, decode_vector(configs[i], *bytes));
     vectors.push_back({.name = configs[i].name,
                        .values = std::move(vector.values),
                        .indices = std::move(vector.indices)});
@@ -58,9 +58,7 @@ Result<Point> Hydrator::from_record(std::size_t shard_index, const PointId& id,
     point.payload = std::move(record.payload);
   }
   if (select_->vectors) {
-    QUIPU_TRY(point.vectors,
-              read_vectors(shard_index, id,
-                           static_cast<std::uint16_t>(record.vector_mask & vector_mask_)));
+    QUIPU_TRY(point.vectors, read_vectors(shard_index, id, record.vectors));
   }
   return point;
 }

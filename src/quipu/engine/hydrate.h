@@ -47,13 +47,13 @@ class Hydrator {
   Status fill_shard(std::size_t shard_index, std::span<Point* const> points) const;
   [[nodiscard]] Result<std::vector<NamedVector>> read_vectors(std::size_t shard_index,
                                                               const PointId& id,
-                                                              std::uint16_t mask) const;
+                                                              const VectorIds& ids) const;
 
   Engine::State* state_;
   const Engine::State::Reading* reading_;
   const Select* select_;
   PayloadSelection selection_;
-  std::uint16_t vector_mask_;  // of the vectors that are asked for
+  std::uint16_t vector_mask_;  // of the vectors that are asked for, by their positions
 };
 
 }  // namespace quipu::engine

@@ -12,7 +12,7 @@
 namespace quipu::engine {
 namespace {
 
-constexpr std::size_t kIdsPerRead = 256;
+constexpr std::size_t kExamplesPerRead = 256;
 constexpr std::uint64_t kVectorsPerLook = 1'024;  // between two looks at the clock
 
 }  // namespace
@@ -76,7 +76,7 @@ std::optional<float> Likeness::operator()(const storage::OpVector& stored) const
 Status StoredVectors::for_each(const Matches* matches, const Visit& visit) const {
   const VectorConfig& config = reading->collection->record.config.vectors[vector_index];
   const storage::KeyRange range =
-      storage::vector_range(reading->collection->shards[shard_index]->id(), vector_index);
+      storage::vector_range(reading->collection->shards[shard_index]->id(), config.id);
   const std::unique_ptr<KvIterator> it = state->kv->iterate(
       Family::kVectors, {.begin = range.begin, .end = range.end, .fill_cache = false},
       reading->moments[shard_index]->snapshot.get());
@@ -85,7 +85,7 @@ Status StoredVectors::for_each(const Matches* matches, const Visit& visit) const
     if (++looked_at % kVectorsPerLook == 0) QUIPU_TRY_OK(state->check_time(*reading, "the query"));
     QUIPU_TRY(const storage::VectorKey key, storage::decode_vector_key(it->key()));
     if (matches != nullptr && !matches->contains(key.id)) continue;
-    QUIPU_TRY(const storage::OpVector vector, decode_vector(config, vector_index, it->value()));
+    QUIPU_TRY(const storage::OpVector vector, decode_vector(config, it->value()));
     QUIPU_TRY_OK(visit(key.id, vector));
   }
   return it->status();
@@ -94,19 +94,19 @@ Status StoredVectors::for_each(const Matches* matches, const Visit& visit) const
 Status StoredVectors::for_ids(std::span<const PointId> ids, const Visit& visit) const {
   const VectorConfig& config = reading->collection->record.config.vectors[vector_index];
   const ShardId shard = reading->collection->shards[shard_index]->id();
-  for (std::size_t begin = 0; begin < ids.size(); begin += kIdsPerRead) {
+  for (std::size_t begin = 0; begin < ids.size(); begin += kExamplesPerRead) {
     QUIPU_TRY_OK(state->check_time(*reading, "the query"));
-    const std::size_t count = std::min(kIdsPerRead, ids.size() - begin);
+    const std::size_t count = std::min(kExamplesPerRead, ids.size() - begin);
     std::vector<std::string> keys;
     for (std::size_t i = 0; i < count; ++i) {
-      keys.push_back(storage::vector_key(shard, vector_index, ids[begin + i]));
+      keys.push_back(storage::vector_key(shard, config.id, ids[begin + i]));
     }
     QUIPU_TRY(const auto found,
               state->kv->multi_get(Family::kVectors, keys,
                                    reading->moments[shard_index]->snapshot.get()));
     for (std::size_t i = 0; i < count; ++i) {
       if (!found[i]) continue;
-      QUIPU_TRY(const storage::OpVector vector, decode_vector(config, vector_index, *found[i]));
+      QUIPU_TRY(const storage::OpVector vector, decode_vector(config, *found[i]));
       QUIPU_TRY_OK(visit(ids[begin + i], vector));
     }
   }

@@ -44,7 +44,7 @@ struct StoredVectors {
   Engine::State* state = nullptr;
   const Engine::State::Reading* reading = nullptr;
   std::size_t shard_index = 0;
-  std::uint16_t vector_index = 0;
+  std::size_t vector_index = 0;  // in the collection's configuration
   using Visit = std::function<Status(const PointId&, const storage::OpVector&)>;
   // All of them, by ascending id; with `matches`, those of its points only.
   // Errors: kCorruption, kIo, kDeadlineExceeded, and those of `visit`.

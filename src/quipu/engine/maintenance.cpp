@@ -43,7 +43,7 @@ std::uint64_t resident_bytes_now() {
 struct Maintenance::Grace {
   std::atomic<bool> over{false};
   std::vector<std::pair<std::weak_ptr<Shard>, Seq>> shards;
-  std::vector<ShardId> dropped;
+  std::vector<DroppedSpace> dropped;
 };
 
 Maintenance::Maintenance(Parts parts, Options options)
@@ -98,12 +98,22 @@ void Maintenance::changed(const std::vector<std::shared_ptr<Shard>>& shards) {
 
 void Maintenance::dropped(const Collection& collection) {
   const MutexLock lock(mutex_);
-  for (const std::shared_ptr<Shard>& shard : collection.shards) dropped_.push_back(shard->id());
+  for (const ShardId shard : collection.record.shards) {
+    dropped_.push_back({.shard = shard, .vector = {}});
+  }
 }
 
-void Maintenance::reclaim(const std::vector<ShardId>& shards) {
+void Maintenance::vectors_dropped(const Collection& collection,
+                                  const std::vector<std::uint16_t>& ids) {
   const MutexLock lock(mutex_);
-  dropped_.insert(dropped_.end(), shards.begin(), shards.end());
+  for (const ShardId shard : collection.record.shards) {
+    for (const std::uint16_t id : ids) dropped_.push_back({.shard = shard, .vector = id});
+  }
+}
+
+void Maintenance::reclaim(const std::vector<DroppedSpace>& spaces) {
+  const MutexLock lock(mutex_);
+  dropped_.insert(dropped_.end(), spaces.begin(), spaces.end());
 }
 
 void Maintenance::housekeep() {
@@ -158,7 +168,9 @@ void Maintenance::advance_grace() {
       shard->horizon.store(std::max(shard->horizon.load(), seq.value()));
       schedule_merge(shard);  // more rows may be left out now
     }
-    for (const ShardId shard : grace_->dropped) submit([this, shard] { reclaim_task(shard); });
+    for (const DroppedSpace& space : grace_->dropped) {
+      submit([this, space] { reclaim_task(space); });
+    }
     grace_ = nullptr;
   }
   auto next = std::make_shared<Grace>();
@@ -173,8 +185,11 @@ void Maintenance::advance_grace() {
       if (!known) watched_.emplace_back(shard);
     }
     changed_.clear();
-    next->dropped = std::move(dropped_);
-    dropped_.clear();
+    // Who began to keep after something was dropped does not read it.
+    if (space_keepers_.load() == 0) {
+      next->dropped = std::move(dropped_);
+      dropped_.clear();
+    }
   }
   if (next->shards.empty() && next->dropped.empty()) return;
   grace_ = next;
@@ -269,7 +284,10 @@ void Maintenance::merge_task(const std::shared_ptr<Shard>& shard) {
 }
 
 void Maintenance::schedule_checkpoints(bool interval_passed) {
-  for (const std::shared_ptr<const Collection>& collection : parts_.catalogue.all()) {
+  std::vector<std::shared_ptr<const Collection>> collections = parts_.catalogue.all();
+  // A recovery's log is cut as others are.
+  for (auto& hidden : parts_.catalogue.all_hidden()) collections.push_back(std::move(hidden));
+  for (const std::shared_ptr<const Collection>& collection : collections) {
     for (const std::shared_ptr<Shard>& shard : collection->shards) {
       const std::uint64_t changes = shard->changes_since_checkpoint.load();
       // A large shard's checkpoint is large: let it grow with the shard, so that the bytes
@@ -361,7 +379,7 @@ void Maintenance::load_task(const std::shared_ptr<Shard>& shard, const ViewRef& 
   });
   if (!load) return;  // closing, or another one is at it
   if (view.kind == ViewKind::kVector) {
-    status = load_vectors(shard, *load, view.index, at, snapshot.get());
+    status = load_vectors(shard, *load, schema->vectors[view.index], at, snapshot.get());
   } else {
     status = load_records(shard, *load, at, snapshot.get());
   }
@@ -396,10 +414,8 @@ void Maintenance::load_task(const std::shared_ptr<Shard>& shard, const ViewRef& 
 }
 
 Status Maintenance::load_vectors(const std::shared_ptr<Shard>& shard, Shard::LoadId load,
-                                 std::size_t index, Seq at, const KvSnapshot* snapshot) {
-  const auto vector_index = static_cast<std::uint16_t>(index);
-  const VectorConfig& config = shard->vectors()[index];
-  const storage::KeyRange range = storage::vector_range(shard->id(), vector_index);
+                                 const VectorConfig& config, Seq at, const KvSnapshot* snapshot) {
+  const storage::KeyRange range = storage::vector_range(shard->id(), config.id);
   const std::unique_ptr<KvIterator> it = parts_.kv.iterate(
       Family::kVectors, {.begin = range.begin, .end = range.end, .fill_cache = false}, snapshot);
   std::vector<std::pair<PointId, storage::OpVector>> rows;
@@ -412,7 +428,7 @@ Status Maintenance::load_vectors(const std::shared_ptr<Shard>& shard, Shard::Loa
   };
   for (it->seek(range.begin); it->valid() && !stopping_.load(); it->next()) {
     QUIPU_TRY(const storage::VectorKey key, storage::decode_vector_key(it->key()));
-    QUIPU_TRY(storage::OpVector vector, decode_vector(config, vector_index, it->value()));
+    QUIPU_TRY(storage::OpVector vector, decode_vector(config, it->value()));
     rows.emplace_back(key.id, std::move(vector));
     if (rows.size() == kLoadBatchRows) QUIPU_TRY_OK(hand_over());
   }
@@ -479,24 +495,35 @@ void Maintenance::verify_task(const std::shared_ptr<Shard>& shard, const ViewRef
   if (removed.ok()) load_task(shard, view);
 }
 
-void Maintenance::reclaim_task(ShardId shard) {
+Status Maintenance::reclaim_shard(ShardId shard) {
   const storage::KeyRange range = storage::shard_range(shard);
-  Status status = ok_status();
   constexpr std::array<Family, 9> kOwned = {Family::kLog,     Family::kPoints, Family::kVectors,
                                             Family::kEdges,   Family::kAccess, Family::kDedup,
                                             Family::kHistory, Family::kViews,  Family::kMeta};
   for (const Family family : kOwned) {
-    if (status.ok()) status = parts_.kv.drop_range(family, range.begin, range.end);
+    QUIPU_TRY_OK(parts_.kv.drop_range(family, range.begin, range.end));
   }
-  if (status.ok()) status = parts_.views.remove_all(shard);
+  return parts_.views.remove_all(shard);
+}
+
+void Maintenance::reclaim_task(const DroppedSpace& space) {
+  Status status = ok_status();
+  if (space.vector) {
+    const storage::KeyRange range = storage::vector_range(space.shard, *space.vector);
+    status = parts_.kv.drop_range(Family::kVectors, range.begin, range.end);
+  } else {
+    status = reclaim_shard(space.shard);
+  }
   if (status.ok()) {
     const std::unique_ptr<KvBatch> batch = parts_.kv.make_batch();
-    batch->erase(Family::kMeta, dropped_shard_key(shard));
+    batch->erase(Family::kMeta, dropped_space_key(space));
     status = parts_.kv.write(*batch, {.sync = false});
   }
   if (!status.ok()) {
-    log_warning("the space of a dropped shard could not be given back; the next start tries again",
-                {{"shard", std::to_string(shard.value())}, {"error", status.error().message}});
+    log_warning("space that was dropped could not be given back; the next start tries again",
+                {{"shard", std::to_string(space.shard.value())},
+                 {"vector", space.vector ? std::to_string(*space.vector) : ""},
+                 {"error", status.error().message}});
   }
 }
 

@@ -64,8 +64,9 @@ class Maintenance {
   // The commit thread's hook: these shards have changed.
   void changed(const std::vector<std::shared_ptr<Shard>>& shards);
   void dropped(const Collection& collection);
-  // From open(): space of shards dropped before a crash.
-  void reclaim(const std::vector<ShardId>& shards);
+  void vectors_dropped(const Collection& collection, const std::vector<std::uint16_t>& ids);
+  // From open(): what was dropped before a crash.
+  void reclaim(const std::vector<DroppedSpace>& spaces);
   // Views that open() left null: load them from the state.
   void load_missing_views(const std::shared_ptr<Shard>& shard);
   // Views that open() mapped: check them whole, later.
@@ -82,6 +83,19 @@ class Maintenance {
     ~Hold();
     Hold(const Hold&) = delete;
     Hold& operator=(const Hold&) = delete;
+
+   private:
+    Maintenance& owner_;
+  };
+
+  // While it lives, no space of what is dropped is given back: what reads the state as of an
+  // earlier storage snapshot, without a guard of the epoch domain, finds all of it.
+  class KeepSpace {
+   public:
+    explicit KeepSpace(Maintenance& owner) : owner_(owner) { owner_.space_keepers_.fetch_add(1); }
+    ~KeepSpace() { owner_.space_keepers_.fetch_sub(1); }
+    KeepSpace(const KeepSpace&) = delete;
+    KeepSpace& operator=(const KeepSpace&) = delete;
 
    private:
     Maintenance& owner_;
@@ -109,12 +123,13 @@ class Maintenance {
   Status cut_log(Shard& shard, Seq covers);
   void load_task(const std::shared_ptr<Shard>& shard, const ViewRef& view);
   // Reads what the view is made of, as of the snapshot, and hands it to the committer in batches.
-  Status load_vectors(const std::shared_ptr<Shard>& shard, Shard::LoadId load, std::size_t index,
-                      Seq at, const KvSnapshot* snapshot);
+  Status load_vectors(const std::shared_ptr<Shard>& shard, Shard::LoadId load,
+                      const VectorConfig& config, Seq at, const KvSnapshot* snapshot);
   Status load_records(const std::shared_ptr<Shard>& shard, Shard::LoadId load, Seq at,
                       const KvSnapshot* snapshot);
   void verify_task(const std::shared_ptr<Shard>& shard, const ViewRef& view);
-  void reclaim_task(ShardId shard);
+  void reclaim_task(const DroppedSpace& space);
+  Status reclaim_shard(ShardId shard);
   void watch_memory();
 
   Parts parts_;
@@ -134,7 +149,8 @@ class Maintenance {
   Mutex mutex_;
   std::condition_variable wake_;
   std::vector<std::shared_ptr<Shard>> changed_ GUARDED_BY(mutex_);
-  std::vector<ShardId> dropped_ GUARDED_BY(mutex_);
+  std::vector<DroppedSpace> dropped_ GUARDED_BY(mutex_);
+  std::atomic<int> space_keepers_{0};
   std::vector<std::weak_ptr<Shard>> watched_;  // housekeeper: shards with work that waits
   std::shared_ptr<Grace> grace_;               // housekeeper
   Mutex checkpoint_mutex_;                     // held while logs are cut or must not be

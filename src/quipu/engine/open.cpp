@@ -91,6 +91,10 @@ engine::Committer::Hooks Engine::State::committer_hooks() {
   engine::Committer::Hooks hooks;
   hooks.committed = [this](const auto& shards) { maintenance->changed(shards); };
   hooks.dropped = [this](const Collection& collection) { maintenance->dropped(collection); };
+  hooks.vectors_dropped = [this](const Collection& collection,
+                                 const std::vector<std::uint16_t>& ids) {
+    maintenance->vectors_dropped(collection, ids);
+  };
   hooks.make_shards = [this](const CollectionRecord& record,
                              std::shared_ptr<const engine::Schema> schema)
       -> Result<std::vector<std::shared_ptr<Shard>>> {
@@ -169,6 +173,23 @@ Status Engine::State::open_folder(const EngineEnvironment& environment) {
   return open_collections();
 }
 
+void Engine::State::give_up_recoveries(std::vector<CollectionRecord> hidden) {
+  for (CollectionRecord& record : hidden) {
+    log_info("a recovery that was cut short is given up",
+             {{"tenant", record.tenant}, {"collection", record.name}});
+    const std::uint32_t id = record.id.value();
+    auto collection = std::make_shared<Collection>();  // without shards: nobody reads it
+    collection->record = std::move(record);
+    catalogue.put_hidden(std::move(collection));
+    const auto ended = engine::run_catalogue_operation(
+        *this, storage::EndRecoveryOp{.collection = id, .keep = false});
+    if (!ended.ok()) {
+      log_warning("it could not be given up; the next start tries again",
+                  {{"error", ended.error().message}});
+    }
+  }
+}
+
 Status Engine::State::open_collections() {
   QUIPU_TRY(engine::LoadedCatalogue loaded, engine::load_catalogue(*kv));
   engine::ShardMeta system;
@@ -194,7 +215,8 @@ Status Engine::State::open_collections() {
   for (const engine::AliasEdits& edits : loaded.aliases) catalogue.edit_aliases(edits);
   committer->start();
   maintenance->start(*committer);
-  maintenance->reclaim(loaded.dropped_shards);
+  maintenance->reclaim(loaded.dropped);
+  give_up_recoveries(std::move(loaded.hidden));
   for (const std::shared_ptr<const Collection>& collection : catalogue.all()) {
     for (const std::shared_ptr<Shard>& shard : collection->shards) {
       maintenance->verify_views(shard);

@@ -15,6 +15,7 @@
 #include "quipu/base/quote.h"
 #include "quipu/base/rng.h"
 #include "quipu/embed/embedder.h"
+#include "quipu/engine/refusals.h"
 #include "quipu/text/documents/utf8.h"
 
 namespace quipu::engine {
@@ -30,10 +31,6 @@ constexpr std::size_t kGroupPointsMax = 1'000;
 constexpr std::size_t kGroupBytesMax = 16U << 20;
 // How often a write begins anew because another one changed the record meanwhile.
 constexpr int kAttemptsMax = 16;
-
-Error invalid(std::string message, std::string reason = {}) {
-  return {ErrorCode::kInvalidArgument, std::move(message), std::move(reason)};
-}
 
 Status check_text(std::string_view field, std::string_view text, std::size_t bytes_max) {
   if (text.empty() || text.size() > bytes_max) {

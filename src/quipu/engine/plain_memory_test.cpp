@@ -53,7 +53,7 @@ class PlainMemoryTest : public ::testing::Test {
   }
 
   TempDir folder_{TempDir::Place::kMemory};
-  testing::FakeEmbedder embedder_{32, 64};
+  testing_support::FakeEmbedder embedder_{32, 64};
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<PlainMemory> memory_;
 };

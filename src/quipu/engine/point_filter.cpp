@@ -18,7 +18,7 @@ namespace {
 
 // Points judged between two looks at the clock.
 constexpr std::uint64_t kPointsPerLook = 256;
-constexpr std::size_t kIdsPerRead = 1'024;
+constexpr std::size_t kJudgedPerRead = 1'024;
 
 Error late(std::uint64_t judged) {
   return Error{ErrorCode::kDeadlineExceeded,
@@ -47,8 +47,8 @@ class Reader {
 
   // `ids` ascend.
   Result<std::uint64_t> these(std::span<const PointId> ids) {
-    for (std::size_t begin = 0; begin < ids.size(); begin += kIdsPerRead) {
-      const std::size_t count = std::min(kIdsPerRead, ids.size() - begin);
+    for (std::size_t begin = 0; begin < ids.size(); begin += kJudgedPerRead) {
+      const std::size_t count = std::min(kJudgedPerRead, ids.size() - begin);
       std::vector<std::string> keys;
       for (std::size_t i = 0; i < count; ++i) {
         keys.push_back(storage::point_key(scope_.shard->id(), ids[begin + i]));
@@ -214,11 +214,10 @@ class MatchFinder {
   Matches matches_;
 };
 
-bool MaskPresence::has_vector(std::string_view name) const {
-  for (std::size_t i = 0; i < vectors_.size(); ++i) {
-    if (vectors_[i].name == name) return (mask_ >> i & 1U) != 0;
-  }
-  return false;
+bool RecordPresence::has_vector(std::string_view name) const {
+  return std::any_of(vectors_.begin(), vectors_.end(), [&](const VectorConfig& vector) {
+    return vector.name == name && ids_.contains(vector.id);
+  });
 }
 
 Result<PointFilter> PointFilter::compile(const Filter& filter,
@@ -242,7 +241,7 @@ bool PointFilter::agrees_with(const PayloadField& field) const {
 
 Result<bool> PointFilter::matches(const PointId& id, std::string_view record) const {
   QUIPU_TRY(const PointView point, view_point_record(record));
-  const MaskPresence presence(vectors_, point.vector_mask);
+  const RecordPresence presence(vectors_, point.vectors);
   QUIPU_TRY(const JsonDocument payload, parse_payload(id, point.payload));
   return filter_.matches({.id = id, .payload = payload.root(), .vectors = &presence});
 }

@@ -29,16 +29,17 @@
 
 namespace quipu::engine {
 
-// Which vectors a point has, by the mask of its record. Borrows the vectors' configurations.
-class MaskPresence final : public query::VectorPresence {
+// Which vectors a point has, by its record. Borrows the vectors' configurations and the record's
+// ids.
+class RecordPresence final : public query::VectorPresence {
  public:
-  MaskPresence(std::span<const VectorConfig> vectors, std::uint16_t mask)
-      : vectors_(vectors), mask_(mask) {}
+  RecordPresence(std::span<const VectorConfig> vectors, const VectorIds& ids)
+      : vectors_(vectors), ids_(ids) {}
   [[nodiscard]] bool has_vector(std::string_view name) const override;
 
  private:
   const std::span<const VectorConfig> vectors_;
-  const std::uint16_t mask_;
+  const VectorIds& ids_;
 };
 
 class PointFilter {

@@ -69,6 +69,7 @@ class AskHasher {
     number(query.index());
     for_each_input(query, [this](const VectorInput& value) { input(value); });
     if (const auto* words = std::get_if<WordsQuery>(&query)) bytes(words->text);
+    if (const auto* rerank = std::get_if<RerankQuery>(&query)) bytes(rerank->text);
     if (const auto* order = std::get_if<OrderByQuery>(&query)) bytes(order->key);
     if (const auto* fusion = std::get_if<FusionQuery>(&query)) {
       number(static_cast<std::uint64_t>(fusion->kind));

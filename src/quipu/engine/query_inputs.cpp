@@ -1,7 +1,6 @@
 #include "quipu/engine/query_inputs.h"
 
 #include <chrono>
-#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -30,32 +29,6 @@ Error wrong_kind(const VectorConfig& config, const query::VectorValue& value) {
 }
 
 }  // namespace
-
-void for_each_input(const StageQuery& query, const std::function<void(const VectorInput&)>& visit) {
-  const auto pairs = [&visit](const std::vector<ContextPair>& context) {
-    for (const ContextPair& pair : context) {
-      visit(pair.positive);
-      visit(pair.negative);
-    }
-  };
-  std::visit(
-      [&](const auto& q) {
-        using Query = std::decay_t<decltype(q)>;
-        if constexpr (std::is_same_v<Query, NearestQuery>) {
-          visit(q.input);
-        } else if constexpr (std::is_same_v<Query, RecommendQuery>) {
-          for (const VectorInput& input : q.positive) visit(input);
-          for (const VectorInput& input : q.negative) visit(input);
-        } else if constexpr (std::is_same_v<Query, FeedbackQuery>) {
-          visit(q.target);
-          for (const auto& item : q.feedback) visit(item.example);
-        } else if constexpr (requires { q.context; }) {
-          if constexpr (requires { q.target; }) visit(q.target);
-          pairs(q.context);
-        }
-      },
-      query);
-}
 
 Result<query::VectorValue> fit_value(const VectorConfig& config, std::string_view collection,
                                      query::VectorValue value) {
@@ -105,21 +78,21 @@ Status QueryInputs::collect_texts(const Collection& collection, const QueryStage
   return ok_status();
 }
 
-Result<CollectionId> QueryInputs::embed(std::string_view collection_name, const QueryStage& root) {
+Result<std::shared_ptr<const Collection>> QueryInputs::embed(std::string_view collection_name,
+                                                             const QueryStage& root) {
   QUIPU_TRY_OK(state_.check_open());
   QUIPU_TRY(const std::shared_ptr<const Collection> collection,
             state_.catalogue.find(tenant_, collection_name));
   std::map<std::string, std::vector<Wanted>> by_model;
   QUIPU_TRY_OK(collect_texts(*collection, root, by_model));
-  const CollectionId id = collection->record.id;
-  if (by_model.empty()) return id;
+  if (by_model.empty()) return collection;
   const auto begin = state_.clock->steady_now();
   for (const auto& [model, texts] : by_model) {
     QUIPU_TRY_OK(embed_model(model, texts, begin + params_.timeout));
   }
   const auto spent = state_.clock->steady_now() - begin;
   embed_ms_ += std::chrono::duration<double, std::milli>(spent).count();
-  return id;
+  return collection;
 }
 
 Status QueryInputs::embed_model(const std::string& model, const std::vector<Wanted>& wanted,
@@ -155,19 +128,18 @@ Result<query::VectorValue> QueryInputs::look_up(const Engine::State::Reading& ow
   QUIPU_TRY(const std::size_t index, reading->collection->vector_index(vector_name));
   const VectorConfig& stored = reading->collection->record.config.vectors[index];
   const std::size_t shard = reading->collection->shard_index(id);
-  const auto vector_index = static_cast<std::uint16_t>(index);
-  QUIPU_TRY(const std::optional<std::string> bytes,
-            state_.kv->get(
-                Family::kVectors,
-                storage::vector_key(reading->collection->shards[shard]->id(), vector_index, id),
-                reading->moments[shard]->snapshot.get()));
+  QUIPU_TRY(
+      const std::optional<std::string> bytes,
+      state_.kv->get(Family::kVectors,
+                     storage::vector_key(reading->collection->shards[shard]->id(), stored.id, id),
+                     reading->moments[shard]->snapshot.get()));
   if (!bytes) {
     return Error{ErrorCode::kNotFound,
                  format("the point {} is not in '{}', or has no vector '{}'", id.to_string(),
                         reading->collection->record.name, stored.name),
                  "point_not_found"};
   }
-  QUIPU_TRY(storage::OpVector vector, decode_vector(stored, vector_index, *bytes));
+  QUIPU_TRY(storage::OpVector vector, decode_vector(stored, *bytes));
   return value_of(stored, std::move(vector));
 }
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -12,12 +11,12 @@
 #include "quipu/engine/engine_state.h"
 #include "quipu/query.h"
 #include "quipu/query/rank/average.h"
+#include "quipu/query/request/inputs.h"
 #include "quipu/result.h"
 
 namespace quipu::engine {
 
-// Calls `visit` for each input of the query, in a fixed order.
-void for_each_input(const StageQuery& query, const std::function<void(const VectorInput&)>& visit);
+using query::for_each_input;
 
 // Threads: one, for one query.
 class QueryInputs {
@@ -25,10 +24,11 @@ class QueryInputs {
   QueryInputs(Engine::State& state, std::string_view tenant, const ReadParams& params)
       : state_(state), tenant_(tenant), params_(params) {}
 
-  // Before a moment is pinned, since a model may take its time. Returns which collection's models
-  // were asked: an alias may name another one by now. Errors: kInvalidArgument ("no_model"), those
-  // of the embedder.
-  Result<CollectionId> embed(std::string_view collection, const QueryStage& root);
+  // Before a moment is pinned, since a model may take its time. Returns the collection whose models
+  // were asked: an alias may name another one by now, and its vectors may be others. Errors:
+  // kInvalidArgument ("no_model"), those of the embedder.
+  Result<std::shared_ptr<const Collection>> embed(std::string_view collection,
+                                                  const QueryStage& root);
   // Errors: kInvalidArgument (kind, dimension, values), kNotFound ("point_not_found",
   // "vector_not_found", "collection_not_found").
   Status resolve(const Engine::State::Reading& reading, const QueryStage& root);

@@ -20,12 +20,11 @@
 #include "quipu/base/rng.h"
 #include "quipu/base/test_support.h"
 #include "quipu/engine.h"
+#include "quipu/engine/testing/names.h"
 
 namespace quipu {
 namespace {
 
-constexpr std::string_view kTenant = "default";
-constexpr std::string_view kName = "notes";
 constexpr std::uint32_t kDim = 5;
 constexpr std::uint32_t kRowDim = 3;
 
@@ -244,6 +243,26 @@ class QueryModelTest : public testing::TestWithParam<std::uint32_t> {
     }
     ASSERT_EQ(why_not(engine_->remove(kTenant, kName, std::move(request))), "");
   }
+  // Vectors that go from the live collection, with all that points have of them, and come again.
+  void change_vectors() {
+    using Kind = VectorChange::Kind;
+    const bool sparse = rng_.below(2) == 0;
+    const std::string name = sparse ? "terms" : "image";
+    const CollectionConfig config = engine_->collection(kTenant, kName).value().config;
+    VectorChange add{.kind = Kind::kAdd, .vector = {}, .name = {}, .to = {}};
+    for (const VectorConfig& vector : config.vectors) {
+      if (vector.name == name) add.vector = vector;
+    }
+    const VectorChange drop{.kind = Kind::kDrop, .vector = {}, .name = name, .to = {}};
+    ASSERT_EQ(why_not(engine_->change_vectors(kTenant, kName, {drop, add})), "");
+    for (auto& [id, known] : model_) {
+      if (sparse) {
+        known.sparse.reset();
+      } else {
+        known.image.clear();
+      }
+    }
+  }
   // An index or words that come or go on the live collection.
   void change_views() {
     CollectionPatch patch;
@@ -264,6 +283,7 @@ class QueryModelTest : public testing::TestWithParam<std::uint32_t> {
 
   void write_some() {
     if (rng_.below(5) == 0) change_views();
+    if (rng_.below(6) == 0) change_vectors();
     switch (rng_.below(6)) {
       case 0: return patch_some();
       case 1: return write_by_filter();

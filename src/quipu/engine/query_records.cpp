@@ -8,6 +8,7 @@
 
 #include "quipu/base/format.h"
 #include "quipu/base/json.h"
+#include "quipu/base/limits.h"
 #include "quipu/base/rng.h"
 #include "quipu/engine/indexed_values.h"
 #include "quipu/engine/query_run.h"
@@ -29,6 +30,22 @@ std::map<std::string, double> query_terms(const text::Analyzer& analyzer, std::s
   std::map<std::string, double> terms;
   for (std::size_t i = 0; i < list.size(); ++i) terms[std::string(list[i].text)] += 1;
   return terms;
+}
+
+// The text of a point, or the strings at a path of its payload, a line each.
+Result<std::string> text_to_rerank(const PointRecord& point, const PointId& id,
+                                   const std::optional<query::PayloadPath>& path) {
+  if (!path) return point.text.value_or("");
+  QUIPU_TRY(const JsonDocument payload, parse_payload(id, point.payload));
+  std::string text;
+  path->visit_elements(payload.root(), [&text](JsonView value) {
+    if (const std::optional<std::string_view> line = value.as_string()) {
+      if (!text.empty()) text += '\n';
+      text += *line;
+    }
+    return true;
+  });
+  return text;
 }
 
 }  // namespace
@@ -185,13 +202,60 @@ Result<StageHits> QueryRun::by_formula(const FormulaQuery& query, const Scope& s
       scope, [&](std::size_t shard, const PointId& id, std::string_view record) -> Status {
         QUIPU_TRY(const PointView point, view_point_record(record));
         QUIPU_TRY(const JsonDocument payload, parse_payload(id, point.payload));
-        const MaskPresence presence(vectors, point.vector_mask);
+        const RecordPresence presence(vectors, point.vectors);
         const query::Record judged{.id = id, .payload = payload.root(), .vectors = &presence};
         QUIPU_TRY(const float score, formula.score(judged, scores[id]));
         result.hits.push_back({.id = id, .shard_index = shard, .score = score});
         return ok_status();
       }));
   keep_best(result.hits, scope.limit, false);
+  return result;
+}
+
+Result<StageHits> QueryRun::by_rerank(const RerankQuery& query, const Scope& scope) {
+  if (scope.candidates->size() > limits::kRerankCandidatesMax) {
+    return Error{ErrorCode::kInvalidArgument,
+                 format("the prefetches of a rerank found {} points; the limit is {}",
+                        scope.candidates->size(), limits::kRerankCandidatesMax),
+                 "query_too_large"};
+  }
+  std::optional<query::PayloadPath> path;
+  if (!query.key.empty()) {
+    QUIPU_TRY(path, query::PayloadPath::parse(query.key));
+  }
+  StageHits result;
+  std::vector<std::string> texts;
+  std::vector<std::size_t> having;  // the hit of each text
+  QUIPU_TRY_OK(visit_records(
+      scope, [&](std::size_t shard, const PointId& id, std::string_view bytes) -> Status {
+        QUIPU_TRY(const PointRecord point, decode_point_record(bytes));
+        QUIPU_TRY(std::string text, text_to_rerank(point, id, path));
+        if (!text.empty()) {
+          texts.push_back(std::move(text));
+          having.push_back(result.hits.size());
+        }
+        result.hits.push_back({.id = id, .shard_index = shard, .score = 0});
+        return ok_status();
+      }));
+  const auto begin = state_.clock->steady_now();
+  const std::vector<std::string_view> views(texts.begin(), texts.end());
+  const auto scores = state_.embedder->score(
+      query.text, views, {.model = query.model, .deadline = reading_->deadline});
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    if (!scores[i].ok()) return scores[i].error();
+    const embed::PairScore& score = scores[i].value();
+    ScoredPoint& hit = result.hits[having[i]];
+    hit.score = static_cast<float>(embed::relevance(score.logit));
+    // Scores near 1 are equal as floats where the logits are not.
+    hit.similarity = score.logit;
+  }
+  explain_.rerank_ms +=
+      std::chrono::duration<double, std::milli>(state_.clock->steady_now() - begin).count();
+  explain_.reranked += scores.size();
+  std::sort(result.hits.begin(), result.hits.end(), [](const ScoredPoint& a, const ScoredPoint& b) {
+    if (a.score != b.score) return a.score > b.score;
+    return a.similarity != b.similarity ? a.similarity > b.similarity : a.id < b.id;
+  });
   return result;
 }
 

@@ -31,6 +31,14 @@ bool worse(float score, float threshold, bool smaller_is_better) {
   return smaller_is_better ? score > threshold : score < threshold;
 }
 
+bool same_vectors(const Collection& a, const Collection& b) {
+  if (a.record.id != b.record.id) return false;
+  return std::ranges::equal(a.record.config.vectors, b.record.config.vectors,
+                            [](const VectorConfig& one, const VectorConfig& other) {
+                              return one.id == other.id && one.name == other.name;
+                            });
+}
+
 // Points of a query's tree that the answer leaves out.
 std::unordered_set<PointId> own_points(const QueryStage& stage) {
   std::unordered_set<PointId> ids;
@@ -82,18 +90,21 @@ QueryRun::QueryRun(Engine::State& state, std::string_view tenant, std::string_vi
 
 Status QueryRun::prepare(const QueryStage& root) {
   QUIPU_TRY_OK(query::check_query(root));
-  // An alias that is moved while its texts are embedded names a collection with other models.
+  // An alias that is moved while its texts are embedded names a collection with other models, and a
+  // collection whose vectors are changed may have others too.
   for (int tries = 0; tries < kPrepareTriesMax; ++tries) {
-    QUIPU_TRY(const CollectionId embedded_for, inputs_.embed(collection_, root));
+    QUIPU_TRY(const auto embedded_for, inputs_.embed(collection_, root));
     QUIPU_TRY(Engine::State::Reading reading, state_.begin_read(tenant_, collection_, params_));
-    if (reading.collection->record.id != embedded_for) continue;
+    if (!same_vectors(*reading.collection, *embedded_for)) continue;
     reading_.emplace(std::move(reading));
     filters_.emplace(state_, *reading_);
     return inputs_.resolve(*reading_, root);
   }
   return Error{
       ErrorCode::kUnavailable,
-      format("'{}' was moved from collection to collection while it was asked", collection_),
+      format("'{}' was moved from collection to collection, or its vectors were changed, while it "
+             "was asked",
+             collection_),
       "alias_moved"};
 }
 
@@ -163,6 +174,7 @@ Result<StageHits> QueryRun::run_query(const QueryStage& stage, const Scope& scop
   if (const auto* q = std::get_if<FormulaQuery>(&query)) return by_formula(*q, scope, sources);
   if (const auto* q = std::get_if<OrderByQuery>(&query)) return by_order(*q, scope);
   if (std::holds_alternative<SampleQuery>(query)) return sample(scope);
+  if (const auto* q = std::get_if<RerankQuery>(&query)) return by_rerank(*q, scope);
   if (const auto* q = std::get_if<WordsQuery>(&query)) {
     const std::optional<std::size_t> words = words_index(stage.using_name);
     if (!words) {
@@ -390,7 +402,7 @@ Status QueryRun::scan_vectors(std::size_t shard_index, std::size_t vector_index,
   const StoredVectors stored{.state = &state_,
                              .reading = &*reading_,
                              .shard_index = shard_index,
-                             .vector_index = static_cast<std::uint16_t>(vector_index)};
+                             .vector_index = vector_index};
   // Twice the limit before the worse half goes: a sort now and then instead of a heap.
   std::vector<ScoredPoint> best;
   const auto keep = [&best, &scope] {
@@ -465,7 +477,7 @@ Result<std::map<PointId, storage::OpVector>> QueryRun::stored_vectors(
     const StoredVectors stored{.state = &state_,
                                .reading = &*reading_,
                                .shard_index = shard,
-                               .vector_index = static_cast<std::uint16_t>(vector_index)};
+                               .vector_index = vector_index};
     QUIPU_TRY_OK(stored.for_ids(ids, [&](const PointId& id, const storage::OpVector& vector) {
       vectors[id] = vector;
       return ok_status();

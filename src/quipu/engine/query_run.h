@@ -102,6 +102,7 @@ class QueryRun {
                                                                    std::size_t shard_index);
   Result<StageHits> by_formula(const FormulaQuery& query, const Scope& scope,
                                const std::vector<StageHits>& sources);
+  Result<StageHits> by_rerank(const RerankQuery& query, const Scope& scope);
   Result<StageHits> by_id(const Scope& scope);
   Result<StageHits> sample(const Scope& scope);
   Result<StageHits> choose_by_mmr(const QueryStage& stage, const Mmr& mmr, StageHits found,

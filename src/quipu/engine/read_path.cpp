@@ -5,6 +5,7 @@
 #include <cstring>
 #include <optional>
 #include <queue>
+#include <thread>
 #include <utility>
 
 #include "quipu/base/format.h"
@@ -28,6 +29,21 @@ using engine::Shard;
 
 }  // namespace
 
+namespace {
+
+// False when a shard shows another schema than the collection.
+bool take_moments(Engine::State::Reading& reading) {
+  reading.moments.clear();
+  for (const std::shared_ptr<Shard>& shard : reading.collection->shards) {
+    std::shared_ptr<const Moment> moment = shard->moment();
+    if (moment->views->schema != reading.collection->schema) return false;
+    reading.moments.push_back(std::move(moment));
+  }
+  return true;
+}
+
+}  // namespace
+
 Result<Engine::State::Reading> Engine::State::begin_read(std::string_view tenant,
                                                          std::string_view collection,
                                                          const ReadParams& params) {
@@ -37,8 +53,15 @@ Result<Engine::State::Reading> Engine::State::begin_read(std::string_view tenant
   // The guard first: what the moments name stays until it goes.
   Reading reading{.guard = epochs.pin(), .deadline = deadline};
   QUIPU_TRY(reading.collection, catalogue.find(tenant, collection));
-  for (const std::shared_ptr<Shard>& shard : reading.collection->shards) {
-    std::shared_ptr<const Moment> moment = shard->moment();
+  while (!take_moments(reading)) {
+    // Its vectors or indexes are being changed: all shards show the new ones in a moment.
+    QUIPU_TRY_OK(check_time(reading, "the read"));
+    std::this_thread::yield();
+    QUIPU_TRY(reading.collection, catalogue.find(tenant, collection));
+  }
+  for (std::size_t i = 0; i < reading.moments.size(); ++i) {
+    const std::shared_ptr<Shard>& shard = reading.collection->shards[i];
+    const std::shared_ptr<const Moment>& moment = reading.moments[i];
     for (const auto& [id, seq] : token.moments) {
       if (id != shard->id() || moment->applied >= seq) continue;
       // A write is visible before it is acknowledged, so this moment is of another place or of a
@@ -48,7 +71,6 @@ Result<Engine::State::Reading> Engine::State::begin_read(std::string_view tenant
                           seq.value(), id.value(), moment->applied.value()),
                    "min_seq_ahead"};
     }
-    reading.moments.push_back(std::move(moment));
   }
   return reading;
 }

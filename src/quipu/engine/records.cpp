@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "quipu/assert.h"
 #include "quipu/base/bytes.h"
 #include "quipu/base/format.h"
 #include "quipu/base/limits.h"
@@ -17,27 +18,48 @@ namespace {
 
 // Each record begins with its own format number, so that a later release can tell them apart.
 constexpr std::uint8_t kPointFormat = 1;
+constexpr std::uint8_t kFarPointFormat = 2;  // has vectors with ids from 16 on
 constexpr std::uint8_t kShardFormat = 1;
-constexpr std::uint8_t kCollectionFormat = 2;  // 1: dense vectors only
+// 1: dense vectors only; 2: a vector's id is its position.
+constexpr std::uint8_t kCollectionFormat = 3;
 constexpr std::uint8_t kIdempotencyFormat = 1;
 
 constexpr std::uint8_t kHasText = 1;
 constexpr std::uint8_t kHasEmbedding = 2;
+constexpr std::uint16_t kNearVectors = 16;  // ids below this are a mask
+constexpr std::uint32_t kVectorIdEnd = 65'536;
 
 Error damaged(std::string_view what) {
   return Error{ErrorCode::kCorruption, format("a {} record does not decode", what),
                "damaged_record"};
 }
 
+void read_far_vectors(ByteReader& in, VectorIds& vectors) {
+  const std::size_t count = in.u8();
+  std::uint16_t last = kNearVectors - 1;
+  if (count == 0 || count > limits::kVectorsPerCollectionMax) in.fail();
+  for (std::size_t i = 0; in.ok() && i < count; ++i) {
+    const std::uint16_t id = in.u16();
+    if (id <= last) in.fail();
+    last = id;
+    vectors.insert(id);
+  }
+}
+
 PointRecord read_point_head(ByteReader& in, std::uint8_t& flags) {
   PointRecord record;
-  if (in.u8() != kPointFormat) in.fail();
+  const std::uint8_t number = in.u8();
+  if (number != kPointFormat && number != kFarPointFormat) in.fail();
   record.version = in.u64();
   record.created_us = in.i64();
   record.updated_us = in.i64();
-  record.vector_mask = in.u16();
+  const unsigned mask = in.u16();
+  for (std::uint16_t id = 0; mask >> id != 0; ++id) {
+    if ((mask >> id & 1U) != 0) record.vectors.insert(id);
+  }
   flags = in.u8();
   if ((flags & ~(kHasText | kHasEmbedding)) != 0) in.fail();
+  if (number == kFarPointFormat) read_far_vectors(in, record.vectors);
   return record;
 }
 
@@ -146,19 +168,41 @@ std::uint8_t read_collection_format(ByteReader& in) {
   return number;
 }
 
+void write_vector(ByteWriter& out, const VectorConfig& vector) {
+  out.sized(vector.name);
+  out.u32(vector.dim);
+  out.u8(static_cast<std::uint8_t>(vector.metric));
+  out.sized(vector.model);
+  out.u8(static_cast<std::uint8_t>(vector.index));
+  out.u32(vector.m);
+  out.u32(vector.ef_construction);
+  out.u8(static_cast<std::uint8_t>(vector.kind));
+  out.u8(vector.idf ? 1 : 0);
+  out.u16(vector.id);
+}
+
+VectorConfig read_vector(ByteReader& in, std::uint8_t format_number, std::uint16_t position) {
+  VectorConfig vector;
+  vector.name = std::string(in.sized());
+  vector.dim = in.u32();
+  vector.metric = static_cast<Metric>(in.u8());
+  vector.model = std::string(in.sized());
+  vector.index = static_cast<IndexKind>(in.u8());
+  vector.m = in.u32();
+  vector.ef_construction = in.u32();
+  if (format_number >= 2) {
+    vector.kind = static_cast<VectorKind>(in.u8());
+    vector.idf = in.u8() != 0;
+  }
+  vector.id = format_number >= 3 ? in.u16() : position;
+  if (vector.kind > VectorKind::kMulti) in.fail();
+  if (vector.metric > Metric::kManhattan || vector.index > IndexKind::kFlat) in.fail();
+  return vector;
+}
+
 void write_config(ByteWriter& out, const CollectionConfig& config) {
   out.varint(config.vectors.size());
-  for (const VectorConfig& vector : config.vectors) {
-    out.sized(vector.name);
-    out.u32(vector.dim);
-    out.u8(static_cast<std::uint8_t>(vector.metric));
-    out.sized(vector.model);
-    out.u8(static_cast<std::uint8_t>(vector.index));
-    out.u32(vector.m);
-    out.u32(vector.ef_construction);
-    out.u8(static_cast<std::uint8_t>(vector.kind));
-    out.u8(vector.idf ? 1 : 0);
-  }
+  for (const VectorConfig& vector : config.vectors) write_vector(out, vector);
   out.u32(config.shard_count);
   out.u8(static_cast<std::uint8_t>(config.durability));
   out.u32(config.tail_vectors_max);
@@ -171,21 +215,7 @@ CollectionConfig read_config(ByteReader& in, std::uint8_t format_number) {
   const std::uint64_t count = in.varint();
   if (count > limits::kVectorsPerCollectionMax) in.fail();
   for (std::uint64_t i = 0; in.ok() && i < count; ++i) {
-    VectorConfig vector;
-    vector.name = std::string(in.sized());
-    vector.dim = in.u32();
-    vector.metric = static_cast<Metric>(in.u8());
-    vector.model = std::string(in.sized());
-    vector.index = static_cast<IndexKind>(in.u8());
-    vector.m = in.u32();
-    vector.ef_construction = in.u32();
-    if (format_number >= 2) {
-      vector.kind = static_cast<VectorKind>(in.u8());
-      vector.idf = in.u8() != 0;
-    }
-    if (vector.kind > VectorKind::kMulti) in.fail();
-    if (vector.metric > Metric::kManhattan || vector.index > IndexKind::kFlat) in.fail();
-    config.vectors.push_back(std::move(vector));
+    config.vectors.push_back(read_vector(in, format_number, static_cast<std::uint16_t>(i)));
   }
   config.shard_count = in.u32();
   config.durability = static_cast<Durability>(in.u8());
@@ -289,17 +319,45 @@ Status validate_names(const CollectionConfig& config) {
 
 }  // namespace
 
+bool VectorIds::contains(std::uint16_t id) const noexcept {
+  if (id < kLow) return (low_ >> id & 1U) != 0;
+  return std::binary_search(high_.begin(), high_.end(), id);
+}
+
+void VectorIds::insert(std::uint16_t id) {
+  if (id < kLow) {
+    low_ = static_cast<std::uint16_t>(low_ | 1U << id);
+    return;
+  }
+  const auto at = std::lower_bound(high_.begin(), high_.end(), id);
+  if (at == high_.end() || *at != id) high_.insert(at, id);
+}
+
 std::string encode_point_record(const PointRecord& record) {
+  unsigned near = 0;
+  std::vector<std::uint16_t> far;
+  record.vectors.for_each([&](std::uint16_t id) {
+    if (id < kNearVectors) {
+      near |= 1U << id;
+    } else {
+      far.push_back(id);
+    }
+  });
+  QUIPU_ASSERT(far.size() <= limits::kVectorsPerCollectionMax);
   std::string bytes;
   bytes.reserve(64 + record.payload.size() + (record.text ? record.text->size() : 0));
   ByteWriter out(bytes);
-  out.u8(kPointFormat);
+  out.u8(far.empty() ? kPointFormat : kFarPointFormat);
   out.u64(record.version);
   out.i64(record.created_us);
   out.i64(record.updated_us);
-  out.u16(record.vector_mask);
+  out.u16(static_cast<std::uint16_t>(near));
   out.u8(static_cast<std::uint8_t>((record.text ? kHasText : 0) |
                                    (record.embedding ? kHasEmbedding : 0)));
+  if (!far.empty()) {
+    out.u8(static_cast<std::uint8_t>(far.size()));
+    for (const std::uint16_t id : far) out.u16(id);
+  }
   if (record.text) out.sized(*record.text);
   if (record.embedding) {
     out.sized(record.embedding->model);
@@ -337,7 +395,7 @@ Result<PointView> view_point_record(std::string_view bytes) {
   ByteReader in(bytes);
   std::uint8_t flags = 0;
   PointView view;
-  view.vector_mask = read_point_head(in, flags).vector_mask;
+  view.vectors = std::move(read_point_head(in, flags).vectors);
   if ((flags & kHasText) != 0) in.sized();
   if ((flags & kHasEmbedding) != 0) {
     in.sized();
@@ -355,9 +413,8 @@ Result<JsonDocument> parse_payload(const PointId& id, std::string_view payload) 
                format("the payload of point {} is not JSON", id.to_string()), "damaged_record"};
 }
 
-Result<storage::OpVector> decode_vector(const VectorConfig& config, std::uint16_t vector_index,
-                                        std::string_view bytes) {
-  storage::OpVector vector{.vector_index = vector_index, .values = {}, .indices = {}};
+Result<storage::OpVector> decode_vector(const VectorConfig& config, std::string_view bytes) {
+  storage::OpVector vector{.vector_id = config.id, .values = {}, .indices = {}};
   const std::size_t numbers = bytes.size() / sizeof(float);
   const std::size_t row = config.dim;
   bool fits = bytes.size() % sizeof(float) == 0;
@@ -418,6 +475,7 @@ std::string encode_collection_record(const CollectionRecord& record) {
   out.varint(record.shards.size());
   for (const ShardId shard : record.shards) out.u32(shard.value());
   out.u32(record.next_view_id);
+  out.u32(record.next_vector_id);
   return bytes;
 }
 
@@ -434,8 +492,35 @@ Result<CollectionRecord> decode_collection_record(std::string_view bytes) {
   if (shards != record.config.shard_count || shards > limits::kShardsPerCollectionMax) in.fail();
   for (std::uint64_t i = 0; in.ok() && i < shards; ++i) record.shards.emplace_back(in.u32());
   if (number >= 2) record.next_view_id = in.u32();
+  record.next_vector_id =
+      number >= 3 ? in.u32() : static_cast<std::uint32_t>(record.config.vectors.size());
   if (!in.ok() || in.left() != 0) return damaged("collection");
   return record;
+}
+
+void number_views(CollectionRecord& record) {
+  for (VectorConfig& vector : record.config.vectors) {
+    vector.id = static_cast<std::uint16_t>(record.next_vector_id++);
+  }
+  for (WordsConfig& words : record.config.words) words.view_id = record.next_view_id++;
+  for (PayloadIndexConfig& index : record.config.payload_indexes) {
+    index.view_id = record.next_view_id++;
+  }
+}
+
+std::string encode_vector_config(const VectorConfig& vector) {
+  std::string bytes;
+  ByteWriter out(bytes);
+  out.u8(kCollectionFormat);
+  write_vector(out, vector);
+  return bytes;
+}
+
+Result<VectorConfig> decode_vector_config(std::string_view bytes) {
+  ByteReader in(bytes);
+  VectorConfig vector = read_vector(in, read_collection_format(in), 0);
+  if (!in.ok() || in.left() != 0) return damaged("vector configuration");
+  return vector;
 }
 
 std::string encode_collection_config(const CollectionConfig& config) {
@@ -568,6 +653,69 @@ Result<CollectionConfig> apply_collection_patch(CollectionConfig config,
                   [&index](const auto& each) { return each.key == index.key; });
     index.view_id = next_view_id++;
     config.payload_indexes.push_back(std::move(index));
+  }
+  return config;
+}
+
+namespace {
+
+Status refuse_vector(const CollectionConfig& config, std::string_view name) {
+  const bool vector = std::any_of(config.vectors.begin(), config.vectors.end(),
+                                  [name](const VectorConfig& each) { return each.name == name; });
+  const bool words = std::any_of(config.words.begin(), config.words.end(),
+                                 [name](const WordsConfig& each) { return each.name == name; });
+  if (!vector && !words) return ok_status();
+  return Error{ErrorCode::kAlreadyExists,
+               format("there {} '{}' already", vector ? "is a vector" : "are words", name),
+               "vector_exists"};
+}
+
+Status apply_vector_change(CollectionConfig& config, const storage::VectorNameChange& change,
+                           std::uint32_t& next_vector_id) {
+  using Kind = storage::VectorNameChange::Kind;
+  if (change.kind == Kind::kAdd) {
+    QUIPU_TRY(VectorConfig vector, decode_vector_config(change.detail));
+    QUIPU_TRY_OK(refuse_vector(config, vector.name));
+    if (config.vectors.size() >= limits::kVectorsPerCollectionMax) {
+      return out_of_range("vectors count", config.vectors.size() + 1, 0,
+                          limits::kVectorsPerCollectionMax);
+    }
+    if (next_vector_id >= kVectorIdEnd) {
+      return Error{
+          ErrorCode::kResourceExhausted,
+          format("the collection has had {} vectors in its life, which is the limit", kVectorIdEnd),
+          "vector_ids_used_up"};
+    }
+    vector.id = static_cast<std::uint16_t>(next_vector_id++);
+    config.vectors.push_back(std::move(vector));
+    return ok_status();
+  }
+  const auto found = std::find_if(config.vectors.begin(), config.vectors.end(),
+                                  [&](const auto& each) { return each.name == change.name; });
+  if (found == config.vectors.end()) {
+    return Error{ErrorCode::kNotFound, format("there is no vector '{}'", change.name.substr(0, 80)),
+                 "vector_not_found"};
+  }
+  if (change.kind == Kind::kDrop) {
+    config.vectors.erase(found);
+    return ok_status();
+  }
+  QUIPU_TRY_OK(refuse_vector(config, change.detail));
+  found->name = change.detail;
+  return ok_status();
+}
+
+}  // namespace
+
+Result<CollectionConfig> apply_vector_changes(CollectionConfig config,
+                                              const std::vector<storage::VectorNameChange>& changes,
+                                              std::uint32_t& next_vector_id) {
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    Status applied = apply_vector_change(config, changes[i], next_vector_id);
+    if (applied.ok()) continue;
+    Error error = std::move(applied).error();
+    if (changes.size() > 1) error.message = format("changes[{}]: {}", i, error.message);
+    return error;
   }
   return config;
 }

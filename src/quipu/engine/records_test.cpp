@@ -3,17 +3,87 @@
 
 #include <gtest/gtest.h>
 
+#include "quipu/base/bytes.h"
 #include "quipu/base/rng.h"
 #include "quipu/base/test_support.h"
 
 namespace quipu::engine {
 namespace {
 
+VectorIds ids(std::initializer_list<std::uint16_t> list) {
+  VectorIds made;
+  for (const std::uint16_t id : list) made.insert(id);
+  return made;
+}
+
+TEST(Records, VectorIdsAreASet) {
+  VectorIds set = ids({3, 400, 15, 16, 400, 3});
+  std::vector<std::uint16_t> seen;
+  set.for_each([&seen](std::uint16_t id) { seen.push_back(id); });
+  EXPECT_EQ(seen, (std::vector<std::uint16_t>{3, 15, 16, 400}));
+  EXPECT_TRUE(set.contains(16));
+  EXPECT_FALSE(set.contains(17));
+  EXPECT_FALSE(set.contains(0));
+}
+
+TEST(Records, PointsWithHighVectorIdsHaveTheirOwnFormat) {
+  PointRecord record{.version = 1, .vectors = ids({2, 16, 65'535}), .payload = "{}"};
+  std::string bytes = encode_point_record(record);
+  EXPECT_EQ(bytes[0], 2);
+  EXPECT_EQ(decode_point_record(bytes).value(), record);
+  EXPECT_EQ(view_point_record(bytes).value().vectors, record.vectors);
+  EXPECT_EQ(view_point_record(bytes).value().payload, "{}");
+  for (std::size_t size = 0; size < bytes.size() - 2; ++size) {
+    EXPECT_FALSE(decode_point_record(std::string_view(bytes).substr(0, size)).ok()) << size;
+  }
+  bytes[29] = 5;  // the first of the high ones, below 16
+  EXPECT_FALSE(decode_point_record(bytes).ok());
+}
+
+// As earlier releases wrote them: a vector's id was its position.
+TEST(Records, CollectionsOfEarlierFormatsStillRead) {
+  const auto vector = [](ByteWriter& out, std::string_view name) {
+    out.sized(name);
+    out.u32(4);
+    out.u8(0);
+    out.sized("");
+    out.u8(0);
+    out.u32(16);
+    out.u32(200);
+    out.u8(0);
+    out.u8(0);
+  };
+  std::string bytes;
+  ByteWriter out(bytes);
+  out.u8(2);
+  out.u32(7);
+  out.sized("t");
+  out.sized("n");
+  out.i64(9);
+  out.varint(2);
+  vector(out, "a");
+  vector(out, "b");
+  out.u32(1);
+  out.u8(0);
+  out.u32(50'000);
+  out.varint(0);
+  out.varint(0);
+  out.varint(1);
+  out.u32(3);
+  out.u32(5);
+  const auto decoded = decode_collection_record(bytes);
+  ASSERT_EQ(why_not(decoded), "");
+  EXPECT_EQ(decoded.value().config.vectors[1].name, "b");
+  EXPECT_EQ(decoded.value().config.vectors[1].id, 1);
+  EXPECT_EQ(decoded.value().next_view_id, 5U);
+  EXPECT_EQ(decoded.value().next_vector_id, 2U);
+}
+
 TEST(Records, PointsRoundTrip) {
   PointRecord record{.version = 77,
                      .created_us = -5,
                      .updated_us = 1'700'000'000'000'000,
-                     .vector_mask = 0x8001,
+                     .vectors = ids({0, 15}),
                      .text = "caf\xc3\xa9",
                      .embedding = storage::OpEmbedding{.model = "m", .revision = "r"},
                      .payload = R"({"a":1})"};

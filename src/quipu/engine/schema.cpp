@@ -98,6 +98,13 @@ std::optional<std::size_t> Schema::find_words(std::string_view name) const {
   return std::nullopt;
 }
 
+std::optional<std::size_t> Schema::find_vector(std::uint16_t id) const noexcept {
+  for (std::size_t i = 0; i < vectors.size(); ++i) {
+    if (vectors[i].id == id) return i;
+  }
+  return std::nullopt;
+}
+
 Result<std::shared_ptr<const Schema>> make_schema(const CollectionConfig& config) {
   auto schema = std::make_shared<Schema>();
   schema->vectors = config.vectors;

@@ -42,6 +42,8 @@ struct Schema {
   // What words are in the texts of a key (CompileOptions::text_matcher); null: without an index.
   [[nodiscard]] const query::TextMatcher* text_matcher(std::string_view key) const;
   [[nodiscard]] std::optional<std::size_t> find_words(std::string_view name) const;
+  // The position of the vector that has this id.
+  [[nodiscard]] std::optional<std::size_t> find_vector(std::uint16_t id) const noexcept;
 };
 
 // Errors: kInvalidArgument naming field, value and what is allowed; kUnavailable when an analyzer's

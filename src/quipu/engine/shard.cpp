@@ -49,11 +49,7 @@ std::shared_ptr<ViewSet> ViewSet::without(const ViewRef& view) const {
 }
 
 Shard::Shard(ShardId id, std::shared_ptr<const Schema> schema, EpochDomain& epochs)
-    : slots(epochs),
-      id_(id),
-      vectors_(schema->vectors),
-      epochs_(epochs),
-      schema_(std::move(schema)) {
+    : slots(epochs), id_(id), epochs_(epochs), schema_(std::move(schema)) {
   views = empty_views(schema_);
   make_readers();
 }
@@ -65,17 +61,24 @@ void Shard::make_readers() {
   }
 }
 
+Result<Shard::FreshView> Shard::make_vector_view(const VectorConfig& vector) const {
+  FreshView fresh;
+  if (is_sparse(vector)) {
+    QUIPU_TRY(fresh.sparse, index::SparseIndex::create(sparse_options(), epochs_));
+  } else if (is_dense(vector)) {
+    QUIPU_TRY(fresh.dense, index::DenseIndex::create(dense_options(vector), epochs_));
+  }
+  return fresh;
+}
+
 Result<Shard::FreshView> Shard::make_view(const ViewRef& view) const {
+  if (view.kind == ViewKind::kVector) return make_vector_view(schema_->vectors[view.index]);
   FreshView fresh;
   if (view.kind == ViewKind::kWords) {
     QUIPU_TRY(fresh.sparse, index::SparseIndex::create(words_options(), epochs_));
-  } else if (view.kind == ViewKind::kPayload) {
+  } else {
     QUIPU_TRY(fresh.payload,
               index::PayloadIndex::create(schema_->payload[view.index].options, epochs_));
-  } else if (is_sparse(vectors_[view.index])) {
-    QUIPU_TRY(fresh.sparse, index::SparseIndex::create(sparse_options(), epochs_));
-  } else {
-    QUIPU_TRY(fresh.dense, index::DenseIndex::create(dense_options(vectors_[view.index]), epochs_));
   }
   return fresh;
 }
@@ -101,14 +104,29 @@ void Shard::note_live_slots() {
   slots.for_each_slot([this](SlotId slot) { live_.add(slot); });
 }
 
+void Shard::keep_vector_views(const Schema& schema, ViewSet& made, std::vector<Load>& kept) {
+  for (std::size_t i = 0; i < schema.vectors.size(); ++i) {
+    const std::optional<std::size_t> j = schema_->find_vector(schema.vectors[i].id);
+    if (!j) {
+      Result<FreshView> fresh = make_vector_view(schema.vectors[i]);
+      if (!fresh.ok()) continue;  // loaded in the background, which finds nothing to load
+      made.dense[i] = std::move(fresh.value().dense);
+      made.sparse[i] = std::move(fresh.value().sparse);
+      continue;
+    }
+    made.dense[i] = views->dense[*j];
+    made.sparse[i] = views->sparse[*j];
+    if (Load* load = find_load({ViewKind::kVector, *j})) {
+      kept.push_back(
+          {load->id, {ViewKind::kVector, i}, std::move(load->fresh), std::move(load->touched)});
+    }
+  }
+}
+
 void Shard::set_schema(std::shared_ptr<const Schema> schema) {
   auto made = empty_views(schema);
-  made->dense = views->dense;
-  made->sparse = views->sparse;
   std::vector<Load> kept;
-  for (Load& load : loads_) {
-    if (load.view.kind == ViewKind::kVector) kept.push_back(std::move(load));
-  }
+  keep_vector_views(*schema, *made, kept);
   for (std::size_t i = 0; i < schema->words.size(); ++i) {
     for (std::size_t j = 0; j < schema_->words.size(); ++j) {
       if (schema_->words[j].config.view_id != schema->words[i].config.view_id) continue;
@@ -183,8 +201,10 @@ void Shard::insert_words(index::SparseIndex& into, const WordsField& field, Slot
 }
 
 void Shard::put_vector(const PointId& id, SlotId slot, const storage::OpVector& vector, Seq seq) {
-  const ViewRef view{ViewKind::kVector, vector.vector_index};
-  const VectorConfig& config = vectors_[vector.vector_index];
+  const std::optional<std::size_t> index_of = schema_->find_vector(vector.vector_id);
+  if (!index_of) return;  // apply lets none pass
+  const ViewRef view{ViewKind::kVector, *index_of};
+  const VectorConfig& config = schema_->vectors[*index_of];
   if (is_dense(config)) {
     if (index::DenseIndex* index = dense_target(view, id)) index->insert(slot, vector.values, seq);
   } else if (is_sparse(config)) {
@@ -196,9 +216,9 @@ void Shard::put_vector(const PointId& id, SlotId slot, const storage::OpVector& 
 
 void Shard::erase_vector(std::size_t vector_index, const PointId& id, SlotId slot, Seq seq) {
   const ViewRef view{ViewKind::kVector, vector_index};
-  if (is_dense(vectors_[vector_index])) {
+  if (is_dense(vectors()[vector_index])) {
     if (index::DenseIndex* index = dense_target(view, id)) index->erase(slot, seq);
-  } else if (is_sparse(vectors_[vector_index])) {
+  } else if (is_sparse(vectors()[vector_index])) {
     if (index::SparseIndex* index = sparse_target(view, id)) index->erase(slot, seq);
   }
 }
@@ -245,7 +265,7 @@ void Shard::apply_effect(const PointEffect& effect, Seq seq) {
   if (!effect.exists) {
     const std::optional<SlotId> slot = slots.release(effect.id, seq);
     if (!slot) return;
-    for (std::size_t i = 0; i < vectors_.size(); ++i) erase_vector(i, effect.id, *slot, seq);
+    for (std::size_t i = 0; i < vectors().size(); ++i) erase_vector(i, effect.id, *slot, seq);
     for (std::size_t i = 0; i < schema_->words.size(); ++i) {
       const ViewRef view{ViewKind::kWords, i};
       if (index::SparseIndex* index = sparse_target(view, effect.id)) index->erase(*slot, seq);
@@ -258,7 +278,7 @@ void Shard::apply_effect(const PointEffect& effect, Seq seq) {
   }
   const SlotId slot = slots.assign(effect.id, effect.record.version);
   live_.add(slot);
-  for (std::size_t i = 0; i < vectors_.size(); ++i) {
+  for (std::size_t i = 0; i < vectors().size(); ++i) {
     if ((effect.erased_vectors >> i & 1U) != 0) erase_vector(i, effect.id, slot, seq);
   }
   if (effect.vectors != nullptr) {

@@ -68,8 +68,8 @@ struct Moment {
 // What an operation did to one point, for the views.
 struct PointEffect {
   PointId id;
-  bool exists = false;  // after the operation; the rest is for those that do
-  std::uint16_t erased_vectors = 0;
+  bool exists = false;               // after the operation; the rest is for those that do
+  std::uint16_t erased_vectors = 0;  // a mask over the positions in the shard's schema
   // Those that were given; null for none.
   const std::vector<storage::OpVector>* vectors = nullptr;
   bool text_changed = false;
@@ -83,8 +83,12 @@ class Shard {
   Shard(ShardId id, std::shared_ptr<const Schema> schema, EpochDomain& epochs);
 
   [[nodiscard]] ShardId id() const noexcept { return id_; }
-  // Never changes.
-  [[nodiscard]] const std::vector<VectorConfig>& vectors() const noexcept { return vectors_; }
+  // Committer. Those of the schema.
+  [[nodiscard]] const std::vector<VectorConfig>& vectors() const noexcept {
+    return schema_->vectors;
+  }
+  // Committer. What the shard's views are made of.
+  [[nodiscard]] const Schema& schema() const noexcept { return *schema_; }
 
   // Any thread that holds a Guard of the epoch domain. Never null once published.
   [[nodiscard]] std::shared_ptr<const Moment> moment() const { return moment_.load(); }
@@ -93,8 +97,9 @@ class Shard {
   Status make_views();
   // At open, when slots were filled from elsewhere than apply_to_views().
   void note_live_slots();
-  // Committer. Views by the new schema: those that stay are kept, others are null until loaded.
-  // Vectors are the same in both.
+  // Committer. Views by the new schema: those that stay are kept, words and payload indexes that
+  // are new are null until loaded, and vectors that are new have empty views, since no point can
+  // have had one.
   void set_schema(std::shared_ptr<const Schema> schema);
   // Committer. Brings slot map and views to `seq`; effects come by ascending number. At open, what
   // happened since a checkpoint comes as one effect for each point, all at the number they lead to.
@@ -168,7 +173,9 @@ class Shard {
   void insert_payload(index::PayloadIndex& into, std::size_t payload_index, SlotId slot,
                       JsonView payload, Seq seq);
   [[nodiscard]] index::PayloadIndex* payload_target(std::size_t payload_index, const PointId& id);
+  [[nodiscard]] Result<FreshView> make_vector_view(const VectorConfig& vector) const;
   void make_readers();
+  void keep_vector_views(const Schema& schema, ViewSet& made, std::vector<Load>& kept);
   void put_words(std::size_t words_index, const PointId& id, SlotId slot, const PointRecord& record,
                  Seq seq);
   void insert_sparse(index::SparseIndex& into, SlotId slot, const storage::OpVector& vector,
@@ -177,7 +184,6 @@ class Shard {
                     const PointRecord& record, Seq seq);
 
   const ShardId id_;
-  const std::vector<VectorConfig> vectors_;
   EpochDomain& epochs_;
   std::shared_ptr<const Schema> schema_;
   std::vector<Load> loads_;

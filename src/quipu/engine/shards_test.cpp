@@ -12,11 +12,11 @@
 #include "quipu/base/rng.h"
 #include "quipu/base/test_support.h"
 #include "quipu/engine.h"
+#include "quipu/engine/testing/names.h"
 
 namespace quipu {
 namespace {
 
-constexpr std::string_view kTenant = "default";
 constexpr std::uint32_t kShardCounts[] = {1, 2, 3, 7};
 
 class ShardsTest : public testing::Test {

@@ -38,7 +38,7 @@ std::string file_name(const Schema& schema, const ViewRef& view) {
     return format("payload-{}.ckpt", schema.payload[view.index].config.view_id);
   }
   const bool sparse = schema.vectors[view.index].kind == VectorKind::kSparse;
-  return format("{}-{}.ckpt", sparse ? "sparse" : "dense", view.index);
+  return format("{}-{}.ckpt", sparse ? "sparse" : "dense", schema.vectors[view.index].id);
 }
 
 }  // namespace
@@ -240,6 +240,8 @@ class ShardOpener {
     const std::string path = views_.view_path(id_, covers, *schema_, view);
     const bool words = view.kind == ViewKind::kWords;
     if (view.kind == ViewKind::kPayload) return open_payload_view(path, view, set);
+    // What was added after the checkpoint has no file yet: nothing is damaged.
+    if (!fs_.exists(path)) return;
     if (!words && schema_->vectors[view.index].kind == VectorKind::kDense) {
       auto opened =
           index::DenseIndex::open(fs_, path, dense_options(schema_->vectors[view.index]), epochs_);
@@ -247,8 +249,6 @@ class ShardOpener {
       set.dense[view.index] = std::move(opened).value();
       return;
     }
-    // Words that were added after the checkpoint have no file yet: nothing is damaged.
-    if (words && !fs_.exists(path)) return;
     auto opened =
         index::SparseIndex::open(fs_, path, words ? words_options() : sparse_options(), epochs_);
     if (!opened.ok()) return report_damage(opened.error());
@@ -351,11 +351,11 @@ class ShardOpener {
       std::vector<std::size_t> owners;
       for (std::size_t i = 0; i < effects.size(); ++i) {
         if (!effects[i].exists) continue;
-        if ((effects[i].record.vector_mask & bit) == 0) {
+        if (!effects[i].record.vectors.contains(schema_->vectors[v].id)) {
           effects[i].erased_vectors = static_cast<std::uint16_t>(effects[i].erased_vectors | bit);
           continue;
         }
-        keys.push_back(storage::vector_key(id_, v, effects[i].id));
+        keys.push_back(storage::vector_key(id_, schema_->vectors[v].id, effects[i].id));
         owners.push_back(i);
       }
       QUIPU_TRY(const auto found, kv_.multi_get(Family::kVectors, keys, nullptr));
@@ -366,7 +366,7 @@ class ShardOpener {
                               effects[owners[k]].id.to_string()),
                        "state_mismatch"};
         }
-        QUIPU_TRY(storage::OpVector vector, decode_vector(schema_->vectors[v], v, *found[k]));
+        QUIPU_TRY(storage::OpVector vector, decode_vector(schema_->vectors[v], *found[k]));
         vectors[owners[k]].push_back(std::move(vector));
       }
     }

@@ -1,5 +1,5 @@
 // View checkpoints on disk: one folder for each shard and log number,
-// <views>/<shard>/<number>/{slots.ckpt, dense-<vector index>.ckpt, sparse-<vector index>.ckpt,
+// <views>/<shard>/<number>/{slots.ckpt, dense-<vector id>.ckpt, sparse-<vector id>.ckpt,
 // words-<view id>.ckpt, payload-<view id>.ckpt}, written beside and renamed into place. All files
 // of a folder are of one moment.
 //

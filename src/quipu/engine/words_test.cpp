@@ -9,12 +9,10 @@
 
 #include "quipu/base/test_support.h"
 #include "quipu/engine.h"
+#include "quipu/engine/testing/names.h"
 
 namespace quipu {
 namespace {
-
-constexpr std::string_view kTenant = "default";
-constexpr std::string_view kName = "notes";
 
 class WordsTest : public testing::Test {
  protected:

@@ -68,7 +68,7 @@ class TextEmbedding {
     for (std::size_t v = 0; v < collection_.record.config.vectors.size(); ++v) {
       const VectorConfig& config = collection_.record.config.vectors[v];
       const bool given = std::any_of(point.vectors.begin(), point.vectors.end(),
-                                     [v](const auto& x) { return x.vector_index == v; });
+                                     [&config](const auto& x) { return x.vector_id == config.id; });
       if (config.model.empty() || given) continue;
       wanted_.push_back({.point_index = index,
                          .vector_index = v,
@@ -127,7 +127,7 @@ class TextEmbedding {
     }
     for (const Wanted* wanted : list) {
       std::sort(wanted->vectors->begin(), wanted->vectors->end(),
-                [](const auto& a, const auto& b) { return a.vector_index < b.vector_index; });
+                [](const auto& a, const auto& b) { return a.vector_id < b.vector_id; });
     }
     return ok_status();
   }

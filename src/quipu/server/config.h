@@ -20,15 +20,20 @@ namespace quipu::server {
 
 struct ServerConfig {
   HttpOptions http;  // its port is 7333 unless configured
-  // gRPC: at the same address, with the same limits.
+  // gRPC: at the same address, with the same limits on messages.
   bool grpc = true;
   std::uint16_t grpc_port = 0;  // 0: any free one; after load_config() the one after http.port
+  std::size_t grpc_connections_max = 10'000;
+  std::size_t grpc_streams_max = 1'024;
+  std::size_t grpc_calls_max = 10'000;
   std::uint64_t request_timeout_ms = 30'000;
   std::uint64_t shutdown_timeout_ms = 10'000;
   std::size_t compute_threads = 0;  // 0 here only before load_config()
   std::size_t waiting_threads = 16;
 
-  EngineOptions engine;  // data_dir and model_dirs included
+  EngineOptions engine;                  // data_dir and model_dirs included
+  std::string collection_snapshots_dir;  // "": collection-snapshots in the data folder
+  std::uint64_t upload_bytes_max = std::uint64_t{1} << 40;
   std::string default_model = "all-MiniLM-L6-v2";
   std::string tenant = "default";
   std::string memory_collection = "memories";

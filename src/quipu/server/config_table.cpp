@@ -119,6 +119,13 @@ void add_server_keys(std::vector<ConfigKey>& keys) {
                           "The port of gRPC, at the same address; 0 takes any free one. Qdrant's "
                           "clients expect 6334 unless told another."),
                    "the port after `server.port`: 7334; any free one where that is any"));
+  keys.push_back(number("server.grpc_connections_max", QUIPU_PLACE(grpc_connections_max), 1,
+                        1'000'000, "Open connections of gRPC; more are closed at once."));
+  keys.push_back(number("server.grpc_streams_max", QUIPU_PLACE(grpc_streams_max), 1, 1'000'000,
+                        "Calls of gRPC at once on one connection; more wait."));
+  keys.push_back(number("server.grpc_calls_max", QUIPU_PLACE(grpc_calls_max), 1, 1'000'000,
+                        "Messages of gRPC answered at once; more are refused "
+                        "(RESOURCE_EXHAUSTED)."));
   keys.push_back(flag("server.insecure", QUIPU_PLACE(http.insecure),
                       "Allow an address that other machines reach, although nothing asks who "
                       "calls yet."));
@@ -134,12 +141,13 @@ void add_server_keys(std::vector<ConfigKey>& keys) {
   keys.push_back(number("server.waiting_threads", QUIPU_PLACE(waiting_threads), 1, 256,
                         "Threads for requests that wait for the disk or the embedder."));
   keys.push_back(number("server.connections_max", QUIPU_PLACE(http.connections_max), 1, 1'000'000,
-                        "Open connections; more are answered with 503. Also the calls of gRPC "
-                        "at once."));
+                        "Open connections of HTTP; more are answered with 503."));
   keys.push_back(number("server.header_bytes_max", QUIPU_PLACE(http.header_bytes_max), kKiB, kMiB,
                         "Size of a request's head."));
   keys.push_back(number("server.body_bytes_max", QUIPU_PLACE(http.body_bytes_max), kKiB,
                         limits::kRequestBytesMax, "Size of a request's body."));
+  keys.push_back(number("server.upload_bytes_max", QUIPU_PLACE(upload_bytes_max), kMiB, kTiB,
+                        "Size of a snapshot that is sent; it goes to the disk, not to memory."));
   keys.push_back(number("server.buffered_bytes_max", QUIPU_PLACE(http.buffered_bytes_max), kMiB,
                         kTiB, "Size of the bodies of all requests together."));
   keys.push_back(number("server.idle_timeout_ms", QUIPU_PLACE(http.idle_timeout), 1, kHourMs,
@@ -160,6 +168,10 @@ void add_engine_keys(std::vector<ConfigKey>& keys) {
   keys.push_back(with_default(text("data.dir", QUIPU_PLACE(engine.data_dir),
                                    "The folder that holds everything (also QUIPU_DATA)."),
                               "`$XDG_DATA_HOME/quipu`, usually `~/.local/share/quipu`"));
+  keys.push_back(with_default(
+      text("data.collection_snapshots_dir", QUIPU_PLACE(collection_snapshots_dir),
+           "The folder for snapshots of collections: `<tenant>/<collection>/<name>.snapshot`."),
+      "`collection-snapshots` in `data.dir`"));
   keys.push_back(
       with_default(list("models.dirs", QUIPU_PLACE(engine.model_dirs),
                         "Folders that hold models, searched in order (also "

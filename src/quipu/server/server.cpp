@@ -50,9 +50,12 @@ api::GrpcOptions grpc_options(const ServerConfig& config) {
           .port = config.grpc_port,
           .message_bytes_max = config.http.body_bytes_max,
           .metadata_bytes_max = config.http.header_bytes_max,
-          .calls_max = config.http.connections_max,
+          .connections_max = config.grpc_connections_max,
+          .streams_max = config.grpc_streams_max,
+          .calls_max = config.grpc_calls_max,
           .buffered_bytes_max = config.http.buffered_bytes_max,
           .idle_timeout = config.http.idle_timeout,
+          .handshake_timeout = config.http.header_timeout,
           .authority_allowed =
               [check = HostCheck(config.http.allowed_hosts)](std::string_view authority) {
                 return check.host_allowed(authority);
@@ -94,6 +97,10 @@ api::ServiceOptions Server::State::service_options(const ServerConfig& from) {
   options.request_timeout = std::chrono::milliseconds(from.request_timeout_ms);
   options.waiting_threads = from.waiting_threads;
   options.snapshots_dir = from.engine.data_dir + "/snapshots";
+  options.collection_snapshots_dir = from.collection_snapshots_dir.empty()
+                                         ? from.engine.data_dir + "/collection-snapshots"
+                                         : from.collection_snapshots_dir;
+  options.upload_bytes_max = from.upload_bytes_max;
   options.metrics_text = [this] { return metrics.render(); };
   options.config_json = [this] {
     MutexLock lock(mutex);
@@ -118,9 +125,13 @@ Result<std::unique_ptr<Server>> Server::start(ServerConfig config, embed::Embedd
                                                   system_clock(), state->service_options(used));
   raise_descriptor_limit();
   api::Service* const service = state->service.get();
+  HttpOptions http = used.http;
+  http.upload_plan = [service](std::string_view method, std::string_view target) {
+    return service->upload_plan(method, target);
+  };
   QUIPU_TRY(state->http,
             HttpServer::start(
-                used.http,
+                std::move(http),
                 [service](api::Request request, std::function<void(api::Response)> done) {
                   service->handle(std::move(request), std::move(done));
                 },

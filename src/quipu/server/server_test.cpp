@@ -12,6 +12,8 @@
 #include <thread>
 #include <vector>
 
+#include "quipu/base/bytes.h"
+#include "quipu/base/json.h"
 #include "quipu/base/log.h"
 #include "quipu/telemetry/request_id.h"
 #include "tests/support/fake_embedder.h"
@@ -20,12 +22,12 @@
 namespace quipu::server {
 namespace {
 
-using quipu::testing::body_of;
-using quipu::testing::get_request;
-using quipu::testing::header_of;
-using quipu::testing::post_request;
-using quipu::testing::RawClient;
-using quipu::testing::status_of;
+using quipu::testing_support::body_of;
+using quipu::testing_support::get_request;
+using quipu::testing_support::header_of;
+using quipu::testing_support::post_request;
+using quipu::testing_support::RawClient;
+using quipu::testing_support::status_of;
 using ::testing::HasSubstr;
 
 class ServerTest : public ::testing::Test {
@@ -60,7 +62,7 @@ class ServerTest : public ::testing::Test {
   }
 
   std::filesystem::path folder_;
-  quipu::testing::FakeEmbedder embedder_;
+  quipu::testing_support::FakeEmbedder embedder_;
   std::unique_ptr<Server> server_;
 };
 
@@ -79,6 +81,66 @@ TEST_F(ServerTest, RemembersOverRestarts) {
       exchange(post_request("/v1/memory/recall", R"({"query":"where is the spare key"})"));
   EXPECT_EQ(status_of(found), 200);
   EXPECT_THAT(body_of(found), HasSubstr("flowerpot"));
+}
+
+// A snapshot may be larger than any body that is kept in memory, and than the answers that are.
+TEST_F(ServerTest, SnapshotsAreSentAndFetchedInBlocks) {
+  ServerConfig small = config();
+  small.http.body_bytes_max = 4'096;
+  small.upload_bytes_max = std::uint64_t{1} << 20;
+  auto started = Server::start(small, &embedder_);
+  ASSERT_TRUE(started.ok()) << started.error().message;
+  server_ = std::move(started).value();
+  const std::string json = "Content-Type: application/json\r\n";
+  const auto request = [](std::string_view method, std::string_view path, std::string_view body,
+                          std::string_view lines) {
+    const std::string post = post_request(path, body, lines);
+    return std::string(method) + post.substr(post.find(' '));
+  };
+  ASSERT_EQ(status_of(exchange(
+                request("PUT", "/v1/collections/notes", R"({"vectors":[{"dim":2}]})", json))),
+            201);
+  constexpr int kPoints = 300;
+  for (int i = 0; i < kPoints; ++i) {
+    // Text that packs badly, so that the file is larger than a body may be.
+    const std::string point = R"({"id":)" + std::to_string(i) + R"(,"vector":[1,)" +
+                              std::to_string(i) + R"(],"payload":{"a":")" +
+                              telemetry::make_request_id() + telemetry::make_request_id() + "\"}}";
+    ASSERT_EQ(status_of(exchange(request("PUT", "/v1/collections/notes/points", point, json))),
+              200);
+  }
+  const std::string path = "/v1/collections/notes/snapshots";
+  const std::string made = exchange(request("POST", path, "", ""));
+  ASSERT_EQ(status_of(made), 201) << made;
+  const auto described = JsonDocument::parse(body_of(made));
+  ASSERT_TRUE(described.ok());
+  const std::string name(*described.value().root().find("name")->as_string());
+  const std::string fetched = exchange(get_request(path + "/" + name));
+  ASSERT_EQ(status_of(fetched), 200) << fetched.substr(0, 300);
+  const std::string file = body_of(fetched);
+  EXPECT_GT(file.size(), small.http.body_bytes_max);
+  EXPECT_EQ(file.size(), described.value().root().find("size_bytes")->as_uint64());
+  EXPECT_EQ(header_of(fetched, "Quipu-Sha256"), sha256_hex(file));
+  const std::string binary = "Content-Type: application/octet-stream\r\n";
+  const std::string sent =
+      exchange(request("PUT", "/v1/collections/copy/snapshots/sent.snapshot", file, binary));
+  EXPECT_EQ(status_of(sent), 201) << sent;
+  const std::string recovered = exchange(request("POST", "/v1/collections/copy/snapshots:recover",
+                                                 R"({"snapshot":"sent.snapshot"})", json));
+  EXPECT_EQ(status_of(recovered), 200) << recovered;
+  EXPECT_THAT(body_of(recovered), HasSubstr("\"points\":" + std::to_string(kPoints)));
+  // A body that is no snapshot, one that is too long, and one to a route that takes none so long.
+  const std::string damaged = exchange(
+      request("PUT", "/v1/collections/copy/snapshots/bad.snapshot", file.substr(1), binary));
+  EXPECT_EQ(status_of(damaged), 422) << damaged;
+  const std::string long_path = "/v1/collections/copy/snapshots/long.snapshot";
+  const std::string too_long =
+      exchange("PUT " + long_path + " HTTP/1.1\r\nHost: localhost\r\n" + binary +
+               "Content-Length: " + std::to_string((1U << 20) + 1) + "\r\n\r\n");
+  EXPECT_EQ(status_of(too_long), 413) << too_long;
+  EXPECT_EQ(status_of(exchange(request("PUT", "/v1/collections/notes/points", file, json))), 413);
+  // What was sent is not left behind.
+  EXPECT_TRUE(std::filesystem::is_empty(folder_ / "data" / "collection-snapshots" / ".uploads"));
 }
 
 TEST_F(ServerTest, ServesItsOwnDescription) {

@@ -8,8 +8,8 @@
 namespace quipu::storage {
 namespace {
 
-constexpr std::uint8_t kNumberId = 0;
-constexpr std::uint8_t kUuidId = 1;
+constexpr std::uint8_t kNumberKey = 0;
+constexpr std::uint8_t kUuidKey = 1;
 constexpr char kDedupByKey = 'k';
 constexpr char kDedupByTime = 't';
 constexpr char kApplied = 'a';
@@ -49,15 +49,15 @@ std::string begin_key(ShardId shard) {
 }
 
 void put_id(ByteWriter& writer, const PointId& id) {
-  writer.u8(id.is_uuid() ? kUuidId : kNumberId);
+  writer.u8(id.is_uuid() ? kUuidKey : kNumberKey);
   if (id.is_uuid()) writer.u64_big_endian(id.high());
   writer.u64_big_endian(id.low());
 }
 
 PointId read_id(ByteReader& reader) {
   const std::uint8_t kind = reader.u8();
-  if (kind == kNumberId) return PointId::number(reader.u64_big_endian());
-  if (kind != kUuidId) {
+  if (kind == kNumberKey) return PointId::number(reader.u64_big_endian());
+  if (kind != kUuidKey) {
     reader.fail();
     return {};
   }
@@ -140,18 +140,18 @@ Result<PointKey> decode_point_key(std::string_view key) {
   return decoded;
 }
 
-std::string vector_key(ShardId shard, std::uint16_t vector_index, const PointId& id) {
+std::string vector_key(ShardId shard, std::uint16_t vector_id, const PointId& id) {
   std::string key = begin_key(shard);
   ByteWriter writer(key);
-  put_u16_big_endian(writer, vector_index);
+  put_u16_big_endian(writer, vector_id);
   put_id(writer, id);
   return key;
 }
 
-KeyRange vector_range(ShardId shard, std::uint16_t vector_index) {
+KeyRange vector_range(ShardId shard, std::uint16_t vector_id) {
   std::string begin = begin_key(shard);
   ByteWriter writer(begin);
-  put_u16_big_endian(writer, vector_index);
+  put_u16_big_endian(writer, vector_id);
   std::string end = after_prefix(begin);
   return {std::move(begin), std::move(end)};
 }
@@ -160,7 +160,7 @@ Result<VectorKey> decode_vector_key(std::string_view key) {
   ByteReader reader(key);
   VectorKey decoded;
   decoded.shard = read_shard(reader);
-  decoded.vector_index = u16_big_endian(reader);
+  decoded.vector_id = u16_big_endian(reader);
   decoded.id = read_id(reader);
   if (!complete(reader)) return damaged_key("vector's key", key);
   return decoded;

@@ -7,7 +7,7 @@
 //
 //   family             key after the shard
 //   points, access     point id
-//   vectors            u16 vector index, point id
+//   vectors            u16 vector id, point id
 //   log                u64 log number
 //   dedup              'k' digest   |   't' i64 time, digest
 //   meta               'a' (applied number)   |   "c/" tenant 0 name   |   "l/" tenant 0 alias   |
@@ -57,13 +57,13 @@ struct PointKey {
 };
 [[nodiscard]] Result<PointKey> decode_point_key(std::string_view key);
 
-// Family vectors. `vector_index`: the position in the collection's configured vectors.
-[[nodiscard]] std::string vector_key(ShardId shard, std::uint16_t vector_index, const PointId& id);
-// All vectors of one index of a shard.
-[[nodiscard]] KeyRange vector_range(ShardId shard, std::uint16_t vector_index);
+// Family vectors. `vector_id`: as the collection's configuration numbers it.
+[[nodiscard]] std::string vector_key(ShardId shard, std::uint16_t vector_id, const PointId& id);
+// All vectors of one id of a shard.
+[[nodiscard]] KeyRange vector_range(ShardId shard, std::uint16_t vector_id);
 struct VectorKey {
   ShardId shard;
-  std::uint16_t vector_index = 0;
+  std::uint16_t vector_id = 0;
   PointId id;
   friend bool operator==(const VectorKey&, const VectorKey&) = default;
 };

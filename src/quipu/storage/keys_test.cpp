@@ -27,7 +27,7 @@ ShardId random_shard(Rng& rng) {
       std::min<std::uint64_t>(edgy(rng) >> (rng.below(2) * 32), kShardIdMax)));
 }
 
-PointId random_id(Rng& rng) {
+PointId random_edgy_id(Rng& rng) {
   if (rng.below(2) == 0) return PointId::number(edgy(rng));
   const std::uint64_t high = edgy(rng);
   return PointId::uuid(high, edgy(rng));
@@ -58,7 +58,7 @@ TEST(Keys, PointKeysOrderAsShardThenId) {
   Rng rng(test_seed());
   using Value = std::tuple<ShardId, PointId>;
   check_order(
-      rng, [](Rng& r) { return Value(random_shard(r), random_id(r)); },
+      rng, [](Rng& r) { return Value(random_shard(r), random_edgy_id(r)); },
       [](const Value& v) { return point_key(std::get<0>(v), std::get<1>(v)); },
       [](std::string_view key) -> Result<Value> {
         QUIPU_TRY(const PointKey read, decode_point_key(key));
@@ -72,12 +72,13 @@ TEST(Keys, VectorKeysOrderAsShardIndexId) {
   check_order(
       rng,
       [](Rng& r) {
-        return Value(random_shard(r), static_cast<std::uint16_t>(edgy(r) & 0xffffU), random_id(r));
+        return Value(random_shard(r), static_cast<std::uint16_t>(edgy(r) & 0xffffU),
+                     random_edgy_id(r));
       },
       [](const Value& v) { return vector_key(std::get<0>(v), std::get<1>(v), std::get<2>(v)); },
       [](std::string_view key) -> Result<Value> {
         QUIPU_TRY(const VectorKey read, decode_vector_key(key));
-        return Value(read.shard, read.vector_index, read.id);
+        return Value(read.shard, read.vector_id, read.id);
       });
 }
 
@@ -137,7 +138,7 @@ TEST(Keys, RangesHoldExactlyTheirKeys) {
     const ShardId other = random_shard(rng);
     const auto index = static_cast<std::uint16_t>(rng.below(3));
     const auto other_index = static_cast<std::uint16_t>(rng.below(3));
-    const PointId id = random_id(rng);
+    const PointId id = random_edgy_id(rng);
     ASSERT_EQ(inside(shard_range(shard), point_key(other, id)), shard == other);
     ASSERT_EQ(inside(shard_range(shard), vector_key(other, index, id)), shard == other);
     ASSERT_EQ(inside(vector_range(shard, index), vector_key(shard, other_index, id)),

@@ -27,6 +27,7 @@ constexpr std::uint8_t kDeleteFlags = kHasIfVersion | kIfAbsent;
 constexpr std::uint8_t kUpsertFlags = kDeleteFlags | kHasText | kHasEmbedding;
 constexpr std::uint8_t kPatchFlags = kUpsertFlags | kReplacePayload;
 constexpr std::uint8_t kHasMore = 1U << 5U;  // version 2, patch: vectors to delete, paths
+constexpr std::uint8_t kRestoreFlags = kHasText | kHasEmbedding;
 
 // Version 2: the forms of a vector.
 constexpr std::uint8_t kDenseForm = 0;
@@ -41,6 +42,11 @@ constexpr std::size_t kUpsertPointBytesMin = 12;
 constexpr std::size_t kPatchPointBytesMin = 13;
 constexpr std::size_t kIdBytesMin = 9;
 constexpr std::size_t kAliasChangeBytesMin = 2;
+constexpr std::size_t kVectorChangeBytesMin = 2;
+constexpr std::size_t kRestoredPointBytesMin = 28;
+
+// Vector ids below this fit the mask of versions 2 and 3.
+constexpr std::uint16_t kMaskedVectors = 16;
 
 // Counts what a ByteWriter would write.
 class ByteCounter {
@@ -72,8 +78,41 @@ bool needs_version_2(const std::vector<OpVector>& vectors) {
   });
 }
 
+bool needs_version_4(const std::vector<OpVector>& vectors) {
+  return std::any_of(vectors.begin(), vectors.end(),
+                     [](const OpVector& vector) { return vector.vector_id >= kMaskedVectors; });
+}
+
+template <typename Point>
+bool point_needs_version_4(const Point& point) {
+  if constexpr (requires { point.delete_vectors; }) {
+    if (!point.delete_vectors.empty() && point.delete_vectors.back() >= kMaskedVectors) return true;
+  }
+  if constexpr (requires { point.vectors; }) return needs_version_4(point.vectors);
+  return false;
+}
+
+bool is_version_4(const OpBody& body) {
+  return std::visit(
+      [](const auto& op) {
+        using Op = std::decay_t<decltype(op)>;
+        if constexpr (std::is_same_v<Op, ChangeVectorsOp> || std::is_same_v<Op, BeginRecoveryOp> ||
+                      std::is_same_v<Op, EndRecoveryOp> || std::is_same_v<Op, RestorePointsOp>) {
+          return true;
+        } else if constexpr (requires { op.patch.delete_vectors; }) {
+          return point_needs_version_4(op.patch);
+        } else if constexpr (requires { op.points; }) {
+          return std::any_of(op.points.begin(), op.points.end(),
+                             [](const auto& point) { return point_needs_version_4(point); });
+        } else {
+          return false;
+        }
+      },
+      body);
+}
+
 bool has_more(const PatchPoint& point) {
-  return point.delete_vectors != 0 || !point.set_key.empty() || !point.delete_paths.empty();
+  return !point.delete_vectors.empty() || !point.set_key.empty() || !point.delete_paths.empty();
 }
 
 bool names_target(AliasChange::Kind kind) {
@@ -81,6 +120,7 @@ bool names_target(AliasChange::Kind kind) {
 }
 
 std::uint16_t version_of(const OpBody& body) {
+  if (is_version_4(body)) return 4;
   if (std::holds_alternative<UpdateAliasesOp>(body)) return 3;
   const bool second = std::visit(
       [](const auto& op) {
@@ -114,7 +154,7 @@ void put(Sink& sink, const std::vector<OpVector>& vectors, std::uint16_t version
   QUIPU_ASSERT(vectors.size() <= std::numeric_limits<std::uint8_t>::max());
   sink.u8(static_cast<std::uint8_t>(vectors.size()));
   for (const OpVector& vector : vectors) {
-    sink.u16(vector.vector_index);
+    sink.u16(vector.vector_id);
     const bool sparse = !vector.indices.empty();
     if (version >= 2) sink.u8(sparse ? kSparseForm : kDenseForm);
     sink.varint(vector.values.size());
@@ -176,7 +216,14 @@ void put(Sink& sink, const PatchPoint& point, std::uint16_t version) {
   put_strings(sink, point.delete_payload);
   sink.sized(point.set_payload);
   if (!has_more(point)) return;
-  sink.u16(point.delete_vectors);
+  if (version >= 4) {
+    sink.varint(point.delete_vectors.size());
+    for (const std::uint16_t id : point.delete_vectors) sink.u16(id);
+  } else {
+    unsigned mask = 0;
+    for (const std::uint16_t id : point.delete_vectors) mask |= 1U << id;
+    sink.u16(static_cast<std::uint16_t>(mask));
+  }
   sink.sized(point.set_key);
   put_strings(sink, point.delete_paths);
 }
@@ -184,6 +231,34 @@ void put(Sink& sink, const PatchPoint& point, std::uint16_t version) {
 template <typename Sink>
 void put(Sink& sink, const DeletePoint& point, std::uint16_t /*version*/) {
   put_identity(sink, point.id, 0, point.condition);
+}
+
+template <typename Sink>
+void put(Sink& sink, const RestoredPoint& point, std::uint16_t version) {
+  put(sink, point.id);
+  sink.u8(content_flags(point));
+  sink.i64(point.created_us);
+  sink.i64(point.updated_us);
+  put_content(sink, point, version);
+  sink.sized(point.payload);
+}
+
+template <typename Sink>
+void put(Sink& sink, const ChangeVectorsOp& op) {
+  sink.sized(op.tenant);
+  sink.sized(op.name);
+  sink.varint(op.changes.size());
+  for (const VectorNameChange& change : op.changes) {
+    sink.u8(static_cast<std::uint8_t>(change.kind));
+    sink.sized(change.name);
+    if (change.kind != VectorNameChange::Kind::kDrop) sink.sized(change.detail);
+  }
+}
+
+template <typename Sink>
+void put(Sink& sink, const EndRecoveryOp& op) {
+  sink.u32(op.collection);
+  sink.u8(op.keep ? 1 : 0);
 }
 
 template <typename Sink>
@@ -196,6 +271,12 @@ void put(Sink& sink, const UpdateAliasesOp& op) {
     if (names_target(change.kind)) sink.sized(change.target);
   }
 }
+
+// Those that are neither lists of points nor a tenant, a name and some bytes.
+template <typename Op>
+constexpr bool kHasOwnForm =
+    std::is_same_v<Op, UpdateAliasesOp> || std::is_same_v<Op, ChangeVectorsOp> ||
+    std::is_same_v<Op, EndRecoveryOp>;
 
 template <typename Sink>
 void put_body(Sink& sink, const OpBody& body, std::uint16_t version) {
@@ -210,12 +291,12 @@ void put_body(Sink& sink, const OpBody& body, std::uint16_t version) {
           sink.varint(op.candidates.size());
           for (const PointId& id : op.candidates) put(sink, id);
           if constexpr (requires { op.patch; }) put(sink, op.patch, version);
-        } else if constexpr (std::is_same_v<Op, UpdateAliasesOp>) {
+        } else if constexpr (kHasOwnForm<Op>) {
           put(sink, op);
         } else {
           sink.sized(op.tenant);
           sink.sized(op.name);
-          if constexpr (std::is_same_v<Op, CreateCollectionOp>) sink.sized(op.config);
+          if constexpr (requires { op.config; }) sink.sized(op.config);
           if constexpr (std::is_same_v<Op, UpdateCollectionOp>) sink.sized(op.patch);
         }
       },
@@ -286,11 +367,10 @@ void check(Complaint& complaint, const std::vector<OpVector>& vectors) {
     return;
   }
   for (const OpVector& vector : vectors) {
-    complaint.within("a vector's index", vector.vector_index, limits::kVectorsPerCollectionMax - 1);
     complaint.within("a vector's count of values", vector.values.size(), limits::kVectorValuesMax);
     if (!vector.indices.empty()) check_indices(complaint, vector);
     if (!all_finite(vector.values)) {
-      complaint.say("vector " + std::to_string(vector.vector_index) +
+      complaint.say("vector " + std::to_string(vector.vector_id) +
                     " holds a value that is not a finite number");
     }
   }
@@ -321,6 +401,13 @@ void check(Complaint& complaint, const PatchPoint& point) {
   }
   complaint.within("a payload's size", point.set_payload.size(), limits::kPayloadBytesMax);
   complaint.within("a payload path's size", point.set_key.size(), limits::kPayloadBytesMax);
+  complaint.within("a patch's count of deleted vectors", point.delete_vectors.size(),
+                   limits::kVectorsPerCollectionMax);
+  const auto disorder = std::adjacent_find(point.delete_vectors.begin(), point.delete_vectors.end(),
+                                           [](auto a, auto b) { return a >= b; });
+  if (disorder != point.delete_vectors.end()) {
+    complaint.say("a patch's deleted vectors do not ascend at " + std::to_string(*disorder));
+  }
   complaint.within("a patch's count of deleted paths", point.delete_paths.size(),
                    kDeletePayloadKeysMax);
   for (const std::string& path : point.delete_paths) {
@@ -329,6 +416,27 @@ void check(Complaint& complaint, const PatchPoint& point) {
 }
 
 void check(Complaint&, const DeletePoint&) {}
+
+void check(Complaint& complaint, const RestoredPoint& point) {
+  check_content(complaint, point);
+  complaint.within("a payload's size", point.payload.size(), limits::kPayloadBytesMax);
+}
+
+void check(Complaint& complaint, const ChangeVectorsOp& op) {
+  complaint.within("a tenant name's size", op.tenant.size(), limits::kNameBytesMax);
+  complaint.within("a collection name's size", op.name.size(), limits::kNameBytesMax);
+  complaint.within("the count of vector changes", op.changes.size(), limits::kVectorChangesMax);
+  for (const VectorNameChange& change : op.changes) {
+    complaint.within("a vector name's size", change.name.size(), limits::kNameBytesMax);
+    complaint.within("the size of a vector change's detail", change.detail.size(),
+                     limits::kPayloadBytesMax);
+    if (change.kind == VectorNameChange::Kind::kDrop && !change.detail.empty()) {
+      complaint.say("the dropping of a vector has a detail");
+    }
+  }
+}
+
+void check(Complaint&, const EndRecoveryOp&) {}
 
 template <typename Op>
 void check_candidates(Complaint& complaint, const Op& op) {
@@ -368,13 +476,13 @@ void check(Complaint& complaint, const OpBody& body) {
           for (const auto& point : op.points) check(complaint, point);
         } else if constexpr (requires { op.candidates; }) {
           check_candidates(complaint, op);
-        } else if constexpr (std::is_same_v<Op, UpdateAliasesOp>) {
+        } else if constexpr (kHasOwnForm<Op>) {
           check(complaint, op);
         } else {
           complaint.within("a tenant name's size", op.tenant.size(), limits::kNameBytesMax);
           complaint.within("a collection name's size", op.name.size(), limits::kNameBytesMax);
           std::size_t size = 0;
-          if constexpr (std::is_same_v<Op, CreateCollectionOp>) size = op.config.size();
+          if constexpr (requires { op.config; }) size = op.config.size();
           if constexpr (std::is_same_v<Op, UpdateCollectionOp>) size = op.patch.size();
           complaint.within("a collection configuration's size", size, limits::kPayloadBytesMax);
         }
@@ -442,7 +550,7 @@ class BodyReader {
     vectors.reserve(size);
     for (std::size_t i = 0; i < size && ok(); ++i) {
       OpVector& vector = vectors.emplace_back();
-      vector.vector_index = reader_.u16();
+      vector.vector_id = reader_.u16();
       const std::uint8_t form = version_ >= 2 ? reader_.u8() : kDenseForm;
       if (form > kSparseForm) complaint_.say("a vector has form " + std::to_string(form));
       const bool sparse = form == kSparseForm;
@@ -490,13 +598,35 @@ class BodyReader {
     }
     point.set_payload = sized("a payload's size", limits::kPayloadBytesMax);
     if ((flags_read & kHasMore) == 0) return;
-    point.delete_vectors = reader_.u16();
+    read_deleted_vectors(point);
     point.set_key = sized("a payload path's size", limits::kPayloadBytesMax);
     point.delete_paths.resize(count("a patch's count of deleted paths", kDeletePayloadKeysMax, 1));
     for (std::string& path : point.delete_paths) {
       path = sized("a deleted path's size", limits::kPayloadBytesMax);
     }
     if (!has_more(point)) complaint_.say("a patched point's flags promise more than there is");
+  }
+
+  void read_deleted_vectors(PatchPoint& point) {
+    if (version_ >= 4) {
+      point.delete_vectors.resize(count("a patch's count of deleted vectors",
+                                        limits::kVectorsPerCollectionMax, sizeof(std::uint16_t)));
+      for (std::uint16_t& id : point.delete_vectors) id = reader_.u16();
+      return;
+    }
+    const unsigned mask = reader_.u16();
+    for (std::uint16_t id = 0; id < kMaskedVectors; ++id) {
+      if ((mask >> id & 1U) != 0) point.delete_vectors.push_back(id);
+    }
+  }
+
+  void read(RestoredPoint& point) {
+    point.id = id();
+    const std::uint8_t flags_read = flags("a restored point", kRestoreFlags);
+    point.created_us = reader_.i64();
+    point.updated_us = reader_.i64();
+    content(point, flags_read);
+    point.payload = sized("a payload's size", limits::kPayloadBytesMax);
   }
 
   void read(DeletePoint& point) {
@@ -519,7 +649,7 @@ class BodyReader {
     op.tenant = sized("a tenant name's size", limits::kNameBytesMax);
     op.name = sized("a collection name's size", limits::kNameBytesMax);
     constexpr std::string_view kConfig = "a collection configuration's size";
-    if constexpr (std::is_same_v<Op, CreateCollectionOp>) {
+    if constexpr (requires { op.config; }) {
       op.config = sized(kConfig, limits::kPayloadBytesMax);
     }
     if constexpr (std::is_same_v<Op, UpdateCollectionOp>) {
@@ -536,6 +666,38 @@ class BodyReader {
     op.candidates.reserve(size);
     for (std::size_t i = 0; i < size && ok(); ++i) op.candidates.push_back(id());
     if constexpr (requires { op.patch; }) read(op.patch);
+    return op;
+  }
+
+  ChangeVectorsOp vector_changes() {
+    ChangeVectorsOp op;
+    op.tenant = sized("a tenant name's size", limits::kNameBytesMax);
+    op.name = sized("a collection name's size", limits::kNameBytesMax);
+    const std::size_t size =
+        count("the count of vector changes", limits::kVectorChangesMax, kVectorChangeBytesMin);
+    op.changes.reserve(size);
+    for (std::size_t i = 0; i < size && ok(); ++i) {
+      VectorNameChange& change = op.changes.emplace_back();
+      const std::uint8_t kind = reader_.u8();
+      if (kind > static_cast<std::uint8_t>(VectorNameChange::Kind::kRename)) {
+        complaint_.say("a change of a vector has unknown kind " + std::to_string(kind));
+        break;
+      }
+      change.kind = static_cast<VectorNameChange::Kind>(kind);
+      change.name = sized("a vector name's size", limits::kNameBytesMax);
+      if (change.kind != VectorNameChange::Kind::kDrop) {
+        change.detail = sized("the size of a vector change's detail", limits::kPayloadBytesMax);
+      }
+    }
+    return op;
+  }
+
+  EndRecoveryOp end_recovery() {
+    EndRecoveryOp op;
+    op.collection = reader_.u32();
+    const std::uint8_t keep = reader_.u8();
+    if (keep > 1) complaint_.say("the end of a recovery says " + std::to_string(keep));
+    op.keep = keep == 1;
     return op;
   }
 
@@ -562,7 +724,7 @@ class BodyReader {
   }
 
   OpBody body(std::uint8_t type) {
-    if ((version_ < 2 && type > 5) || (version_ < 3 && type > 7)) {
+    if ((version_ < 2 && type > 5) || (version_ < 3 && type > 7) || (version_ < 4 && type > 8)) {
       complaint_.say("its type " + std::to_string(type) + " is unknown to its version");
       return {};
     }
@@ -576,6 +738,10 @@ class BodyReader {
       case 6: return by_filter<DeleteByFilterOp>();
       case 7: return by_filter<PatchByFilterOp>();
       case 8: return aliases();
+      case 9: return vector_changes();
+      case 10: return collection<BeginRecoveryOp>();
+      case 11: return end_recovery();
+      case 12: return points<RestorePointsOp>(kRestoredPointBytesMin);
       default: complaint_.say("its type " + std::to_string(type) + " is unknown"); return {};
     }
   }

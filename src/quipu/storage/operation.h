@@ -25,11 +25,12 @@ struct OpCondition {
   friend bool operator==(const OpCondition&, const OpCondition&) = default;
 };
 
-// `vector_index`: the position in the collection's configured vectors. A dense vector has its
-// values, a multivector those of all its rows, a sparse one as many indices, which ascend. An empty
-// sparse vector is as an empty dense one; which it is, the collection's configuration says.
+// `vector_id`: the number that the collection's configuration gave the vector, which no other one
+// ever has. A dense vector has its values, a multivector those of all its rows, a sparse one as
+// many indices, which ascend. An empty sparse vector is as an empty dense one; which it is, the
+// collection's configuration says.
 struct OpVector {
-  std::uint16_t vector_index = 0;
+  std::uint16_t vector_id = 0;
   std::vector<float> values;
   std::vector<std::uint32_t> indices;
   friend bool operator==(const OpVector&, const OpVector&) = default;
@@ -66,8 +67,8 @@ struct PatchPoint {
   std::vector<std::string> delete_payload;
   std::string set_payload;
   // From version 2 on.
-  std::uint16_t delete_vectors = 0;  // mask over the collection's vectors
-  std::string set_key;               // the path of the object that `set_payload` is merged into
+  std::vector<std::uint16_t> delete_vectors;  // ids, ascending
+  std::string set_key;  // the path of the object that `set_payload` is merged into
   std::vector<std::string> delete_paths;  // as `delete_payload`, but paths into the payload
   friend bool operator==(const PatchPoint&, const PatchPoint&) = default;
 };
@@ -141,9 +142,62 @@ struct UpdateAliasesOp {
   friend bool operator==(const UpdateAliasesOp&, const UpdateAliasesOp&) = default;
 };
 
+// From version 4 on, in the system shard and in the logs of all shards of the collection. Changes
+// of its vectors, judged one after the other and applied all or none.
+struct VectorNameChange {
+  enum class Kind : std::uint8_t {  // On disk: append only.
+    kAdd,     // `name` with `detail`: its configuration, in the catalogue's own encoding
+    kDrop,    // `name`; what points have of it is never asked for again
+    kRename,  // `name` to `detail`
+  };
+  Kind kind = Kind::kAdd;
+  std::string name;
+  std::string detail;  // empty for kDrop
+  friend bool operator==(const VectorNameChange&, const VectorNameChange&) = default;
+};
+struct ChangeVectorsOp {
+  std::string tenant;
+  std::string name;
+  std::vector<VectorNameChange> changes;  // 1..limits::kVectorChangesMax
+  friend bool operator==(const ChangeVectorsOp&, const ChangeVectorsOp&) = default;
+};
+
+// System shard only, from version 4 on. A collection that nobody can see yet: what is recovered
+// from a snapshot goes into it.
+struct BeginRecoveryOp {
+  std::string tenant;
+  std::string name;  // that it will have
+  std::string config;
+  friend bool operator==(const BeginRecoveryOp&, const BeginRecoveryOp&) = default;
+};
+// It is seen under its name from now on, and the collection that had the name is dropped; or it is
+// given up.
+struct EndRecoveryOp {
+  std::uint32_t collection = 0;  // its id
+  bool keep = false;
+  friend bool operator==(const EndRecoveryOp&, const EndRecoveryOp&) = default;
+};
+
+// From version 4 on. Points as they were in another collection, their times included.
+struct RestoredPoint {
+  PointId id;
+  std::int64_t created_us = 0;
+  std::int64_t updated_us = 0;
+  std::vector<OpVector> vectors;
+  std::optional<std::string> text;
+  std::optional<OpEmbedding> embedding;
+  std::string payload;
+  friend bool operator==(const RestoredPoint&, const RestoredPoint&) = default;
+};
+struct RestorePointsOp {
+  std::vector<RestoredPoint> points;
+  friend bool operator==(const RestorePointsOp&, const RestorePointsOp&) = default;
+};
+
 // The body's position in this variant is its type byte on disk: append only.
 using OpBody = std::variant<UpsertOp, PatchOp, DeleteOp, CreateCollectionOp, UpdateCollectionOp,
-                            DropCollectionOp, DeleteByFilterOp, PatchByFilterOp, UpdateAliasesOp>;
+                            DropCollectionOp, DeleteByFilterOp, PatchByFilterOp, UpdateAliasesOp,
+                            ChangeVectorsOp, BeginRecoveryOp, EndRecoveryOp, RestorePointsOp>;
 
 // key: digest of (tenant, route, client's key, part); request: digest of what was asked.
 struct OpIdempotency {
@@ -160,7 +214,7 @@ struct Operation {
 };
 
 inline constexpr std::uint32_t kOperationMagic = 0x504f5051;  // "QPOP"
-inline constexpr std::uint16_t kOperationVersion = 3;         // the newest that is read
+inline constexpr std::uint16_t kOperationVersion = 4;         // the newest that is read
 
 // Keys that one PatchPoint may delete from its payload.
 inline constexpr std::size_t kDeletePayloadKeysMax = 1'024;

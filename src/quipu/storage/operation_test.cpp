@@ -37,7 +37,7 @@ OpCondition random_condition(Rng& rng) {
 std::vector<OpVector> random_vectors(Rng& rng) {
   std::vector<OpVector> vectors(rng.below(4));
   for (OpVector& vector : vectors) {
-    vector.vector_index = static_cast<std::uint16_t>(rng.below(limits::kVectorsPerCollectionMax));
+    vector.vector_id = static_cast<std::uint16_t>(rng.below(rng.below(8) == 0 ? 65'536 : 16));
     vector.values.resize(rng.below(8) == 0 ? rng.below(300) : rng.below(5));
     for (float& value : vector.values) value = static_cast<float>(rng.normal());
     if (rng.below(6) != 0) continue;
@@ -54,7 +54,7 @@ std::vector<OpVector> random_vectors(Rng& rng) {
 template <typename Point>
 void random_content(Rng& rng, Point& point) {
   point.id = random_id(rng);
-  point.condition = random_condition(rng);
+  if constexpr (requires { point.condition; }) point.condition = random_condition(rng);
   point.vectors = random_vectors(rng);
   if (rng.below(2) == 0) point.text = random_text(rng);
   if (rng.below(3) == 0) {
@@ -70,7 +70,11 @@ void random_change(Rng& rng, PatchPoint& point) {
   for (std::string& key : point.delete_payload) key = random_text(rng);
   point.set_payload = random_text(rng);
   if (rng.below(2) == 0) return;
-  point.delete_vectors = static_cast<std::uint16_t>(rng.next());
+  std::set<std::uint16_t> deleted;
+  for (std::size_t i = rng.below(4); i > 0; --i) {
+    deleted.insert(static_cast<std::uint16_t>(rng.below(rng.below(8) == 0 ? 65'536 : 16)));
+  }
+  point.delete_vectors.assign(deleted.begin(), deleted.end());
   if (rng.below(2) == 0) point.set_key = random_text(rng);
   point.delete_paths.resize(rng.below(3));
   for (std::string& path : point.delete_paths) path = random_text(rng);
@@ -95,9 +99,34 @@ UpdateAliasesOp random_aliases(Rng& rng) {
   return op;
 }
 
+ChangeVectorsOp random_vector_changes(Rng& rng) {
+  ChangeVectorsOp op{random_text(rng).substr(0, 255), "notes", {}};
+  op.changes.resize(rng.below(6));
+  for (VectorNameChange& change : op.changes) {
+    change.kind = static_cast<VectorNameChange::Kind>(rng.below(3));
+    change.name = random_text(rng).substr(0, 255);
+    if (change.kind != VectorNameChange::Kind::kDrop) change.detail = random_text(rng);
+  }
+  return op;
+}
+
 OpBody random_body(Rng& rng) {
-  switch (rng.below(9)) {
+  switch (rng.below(13)) {
     case 8: return random_aliases(rng);
+    case 9: return random_vector_changes(rng);
+    case 10: return BeginRecoveryOp{random_text(rng).substr(0, 255), "notes", random_text(rng)};
+    case 11: return EndRecoveryOp{static_cast<std::uint32_t>(rng.next()), rng.below(2) == 0};
+    case 12: {
+      RestorePointsOp op;
+      op.points.resize(rng.below(5));
+      for (RestoredPoint& point : op.points) {
+        random_content(rng, point);
+        point.created_us = static_cast<std::int64_t>(rng.next());
+        point.updated_us = static_cast<std::int64_t>(rng.next());
+        point.payload = random_text(rng);
+      }
+      return op;
+    }
     case 0: {
       UpsertOp op;
       op.points.resize(rng.below(5));
@@ -336,7 +365,8 @@ TEST(Operation, VectorsAreCheckedAtTheirLimits) {
   EXPECT_EQ(one_vector(0, limits::kDimMax, 1.0F), "");
   EXPECT_EQ(one_vector(0, 3, std::numeric_limits<float>::max()), "");
   EXPECT_EQ(one_vector(0, 3, std::numeric_limits<float>::denorm_min()), "");
-  EXPECT_NE(one_vector(16, 2, 1.0F).find("vector's index is 16"), std::string::npos);
+  // Versions before 4 have no such ids.
+  EXPECT_NE(one_vector(16, 2, 1.0F).find("is not the lowest for it"), std::string::npos);
   EXPECT_NE(one_vector(0, limits::kDimMax + 1, 1.0F).find("count of values is 65537"),
             std::string::npos);
   for (const float bad :
@@ -349,7 +379,7 @@ TEST(Operation, VectorsAreCheckedAtTheirLimits) {
 TEST(Operation, TheVersionAndMagicAreNamed) {
   std::string bytes = encode_operation({.time_us = 1, .idempotency = {}, .body = DeleteOp{}});
   bytes[4] = static_cast<char>(kOperationVersion + 1);
-  EXPECT_NE(decode_operation(bytes).error().message.find("version is 4"), std::string::npos);
+  EXPECT_NE(decode_operation(bytes).error().message.find("version is 5"), std::string::npos);
   bytes[0] = 'X';
   EXPECT_NE(decode_operation(bytes).error().message.find("magic"), std::string::npos);
 }
@@ -438,8 +468,8 @@ std::vector<Operation> golden_operations() {
   UpsertPoint numbered;
   numbered.id = PointId::number(42);
   numbered.condition.if_version = 7;
-  numbered.vectors = {{.vector_index = 0, .values = {0.5F, -1.25F, 3.0e-39F}},
-                      {.vector_index = 3, .values = {1.0F}}};
+  numbered.vectors = {{.vector_id = 0, .values = {0.5F, -1.25F, 3.0e-39F}},
+                      {.vector_id = 3, .values = {1.0F}}};
   numbered.text = "Grüße aus Cusco";
   numbered.embedding = OpEmbedding{.model = "all-MiniLM-L6-v2", .revision = "53aa5117"};
   numbered.payload = R"({"lang":"de"})";
@@ -471,12 +501,12 @@ std::vector<Operation> golden_operations() {
 std::vector<Operation> golden_operations_2() {
   UpsertPoint sparse;
   sparse.id = PointId::number(9);
-  sparse.vectors = {{.vector_index = 1, .values = {0.25F, -2.0F}, .indices = {0, 4'000'000'000}},
-                    {.vector_index = 2, .values = {0.5F}}};
+  sparse.vectors = {{.vector_id = 1, .values = {0.25F, -2.0F}, .indices = {0, 4'000'000'000}},
+                    {.vector_id = 2, .values = {0.5F}}};
   sparse.payload = "{}";
   PatchPoint patched;
   patched.id = PointId::number(10);
-  patched.delete_vectors = 0x8002;
+  patched.delete_vectors = {1, 15};
   patched.set_key = "a.b[0]";
   patched.delete_paths = {"c[].d"};
   patched.set_payload = R"({"x":1})";
@@ -505,6 +535,72 @@ std::vector<Operation> golden_operations_3() {
   all.push_back({13, OpIdempotency{.key = {1, 2}, .request = {3, 4}},
                  UpdateAliasesOp{"acme", {{Kind::kPut, "a", "b"}}}});
   return all;
+}
+
+// What version 4 added.
+std::vector<Operation> golden_operations_4() {
+  using Kind = VectorNameChange::Kind;
+  UpsertPoint far;
+  far.id = PointId::number(11);
+  far.vectors = {{.vector_id = 16, .values = {0.5F}},
+                 {.vector_id = 65'535, .values = {1.0F}, .indices = {3}}};
+  far.payload = "{}";
+  PatchPoint patched;
+  patched.id = PointId::number(12);
+  patched.delete_vectors = {2, 300};
+  PatchPoint change;
+  change.delete_vectors = {16};
+  RestoredPoint restored;
+  restored.id = PointId::uuid(1, 2);
+  restored.created_us = -5;
+  restored.updated_us = 1'700'000'000'000'000;
+  restored.vectors = {{.vector_id = 1, .values = {0.25F, 4.0F}}};
+  restored.text = "ayllu";
+  restored.embedding = OpEmbedding{.model = "m", .revision = "r"};
+  restored.payload = R"({"a":1})";
+  std::vector<Operation> all;
+  all.push_back({14, std::nullopt,
+                 ChangeVectorsOp{"default",
+                                 "notes",
+                                 {{Kind::kAdd, "late", "config bytes"},
+                                  {Kind::kDrop, "old", ""},
+                                  {Kind::kRename, "late", "old"}}}});
+  all.push_back({15, std::nullopt, BeginRecoveryOp{"default", "notes", "config bytes"}});
+  all.push_back({16, std::nullopt, EndRecoveryOp{77, true}});
+  all.push_back({17, std::nullopt, EndRecoveryOp{78, false}});
+  all.push_back({18, std::nullopt, RestorePointsOp{{restored}}});
+  all.push_back({19, std::nullopt, UpsertOp{{far}}});
+  all.push_back({20, std::nullopt, PatchOp{{patched}}});
+  all.push_back({21, std::nullopt, PatchByFilterOp{"{}", {PointId::number(3)}, change}});
+  return all;
+}
+
+TEST(Operation, ChangesOfVectorsAreChecked) {
+  const auto refusal = [](OpBody body) {
+    const Operation operation{.time_us = 1, .idempotency = {}, .body = std::move(body)};
+    const Status checked = validate_operation(operation);
+    return checked.ok() ? std::string() : checked.error().message;
+  };
+  ChangeVectorsOp op{"t", "c", {{VectorNameChange::Kind::kDrop, "a", ""}}};
+  EXPECT_EQ(refusal(op), "");
+  op.changes[0].detail = "b";
+  EXPECT_NE(refusal(op).find("dropping of a vector has a detail"), std::string::npos);
+  op.changes[0] = {VectorNameChange::Kind::kAdd, std::string(256, 'a'), "b"};
+  EXPECT_NE(refusal(op).find("vector name's size is 256"), std::string::npos);
+  op.changes.assign(limits::kVectorChangesMax, {VectorNameChange::Kind::kAdd, "a", "b"});
+  EXPECT_EQ(refusal(op), "");
+  op.changes.emplace_back();
+  EXPECT_NE(refusal(op).find("count of vector changes is 65"), std::string::npos);
+  PatchPoint patch;
+  patch.delete_vectors = {4, 4};
+  EXPECT_NE(refusal(PatchOp{{patch}}).find("do not ascend at 4"), std::string::npos);
+  patch.delete_vectors.clear();
+  for (std::uint16_t id = 0; id < 17; ++id) patch.delete_vectors.push_back(id);
+  EXPECT_NE(refusal(PatchOp{{patch}}).find("deleted vectors is 17"), std::string::npos);
+  for (std::uint8_t type = 9; type <= 12; ++type) {
+    Raw early(type);
+    EXPECT_NE(early.verdict().find("is unknown to its version"), std::string::npos);
+  }
 }
 
 TEST(Operation, ChangesOfAliasesAreChecked) {
@@ -565,6 +661,10 @@ TEST(Operation, TheGoldenFileOfVersion3StillReads) {
   expect_golden("operation_v3.bin", golden_operations_3());
 }
 
+TEST(Operation, TheGoldenFileOfVersion4StillReads) {
+  expect_golden("operation_v4.bin", golden_operations_4());
+}
+
 TEST(Operation, AVersionAboveWhatIsNeededIsRefused) {
   std::string bytes = encode_operation(golden_operations().back());
   bytes[4] = 2;
@@ -578,7 +678,7 @@ TEST(Operation, AVersionAboveWhatIsNeededIsRefused) {
 
 TEST(Operation, SparseVectorsAndCandidatesAscend) {
   UpsertPoint point;
-  point.vectors = {{.vector_index = 0, .values = {1, 2}, .indices = {7, 7}}};
+  point.vectors = {{.vector_id = 0, .values = {1, 2}, .indices = {7, 7}}};
   Operation operation{.time_us = 0, .idempotency = {}, .body = UpsertOp{{point}}};
   ASSERT_FALSE(validate_operation(operation).ok());
   EXPECT_NE(validate_operation(operation).error().message.find("do not ascend at 7"),

@@ -18,6 +18,35 @@
 namespace quipu::telemetry {
 namespace {
 
+bool valid_name(std::string_view name, bool colon_allowed) {
+  const auto letter = [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+           (colon_allowed && c == ':');
+  };
+  return !name.empty() && letter(name.front()) &&
+         std::ranges::all_of(name, [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
+}
+
+// The series that takes whatever comes after kMetricSeriesMax label sets.
+MetricLabels overflow_labels(const MetricLabels& labels) {
+  MetricLabels other;
+  for (const auto& [name, value] : labels) other.emplace(name, "other");
+  return other;
+}
+
+void check_names(std::string_view name, const MetricLabels& labels) {
+  QUIPU_ASSERT(valid_name(name, true));
+  for (const auto& [label, value] : labels) {
+    QUIPU_ASSERT(valid_name(label, false));
+    QUIPU_ASSERT(!label.starts_with("__"));
+  }
+}
+
+}  // namespace
+
+// Not of the unnamed namespace, whose types g++ lets no other type have as members.
+namespace registry_parts {
+
 class PrometheusCounter final : public Counter {
  public:
   explicit PrometheusCounter(prometheus::Counter& target) : target_(target) {}
@@ -44,22 +73,6 @@ class PrometheusHistogram final : public Histogram {
  private:
   prometheus::Histogram& target_;
 };
-
-bool valid_name(std::string_view name, bool colon_allowed) {
-  const auto letter = [&](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-           (colon_allowed && c == ':');
-  };
-  return !name.empty() && letter(name.front()) &&
-         std::ranges::all_of(name, [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
-}
-
-// The series that takes whatever comes after kMetricSeriesMax label sets.
-MetricLabels overflow_labels(const MetricLabels& labels) {
-  MetricLabels other;
-  for (const auto& [name, value] : labels) other.emplace(name, "other");
-  return other;
-}
 
 // The families of one kind. Target is the library's type, Wrapper ours.
 template <typename Target, typename Wrapper>
@@ -101,22 +114,17 @@ struct Families {
   }
 };
 
-void check_names(std::string_view name, const MetricLabels& labels) {
-  QUIPU_ASSERT(valid_name(name, true));
-  for (const auto& [label, value] : labels) {
-    QUIPU_ASSERT(valid_name(label, false));
-    QUIPU_ASSERT(!label.starts_with("__"));
-  }
-}
-
-}  // namespace
+}  // namespace registry_parts
 
 struct PrometheusRegistry::State {
   Mutex mutex;
   prometheus::Registry registry;
-  Families<prometheus::Counter, PrometheusCounter> counters GUARDED_BY(mutex);
-  Families<prometheus::Gauge, PrometheusGauge> gauges GUARDED_BY(mutex);
-  Families<prometheus::Histogram, PrometheusHistogram> histograms GUARDED_BY(mutex);
+  registry_parts::Families<prometheus::Counter, registry_parts::PrometheusCounter>
+      counters GUARDED_BY(mutex);
+  registry_parts::Families<prometheus::Gauge, registry_parts::PrometheusGauge> gauges GUARDED_BY(
+      mutex);
+  registry_parts::Families<prometheus::Histogram, registry_parts::PrometheusHistogram>
+      histograms GUARDED_BY(mutex);
 };
 
 PrometheusRegistry::PrometheusRegistry() : state_(std::make_unique<State>()) {}

@@ -9,6 +9,7 @@
 #include <grpcpp/impl/codegen/server_callback_handlers.h>
 #include <grpcpp/impl/codegen/service_type.h>
 #include <grpcpp/resource_quota.h>
+#include <grpcpp/server_builder.h>
 
 #include <atomic>
 #include <map>
@@ -16,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "quipu/api/grpc/connection_gate.h"
 #include "quipu/api/grpc/limits.h"
 #include "quipu/api/grpc/messages.h"
 #include "quipu/api/grpc/stream_call.h"
@@ -27,12 +29,12 @@
 namespace quipu::api {
 namespace {
 
-constexpr int kStreamsPerConnectionMax = 1'024;
 // Peers that vanished without a word are noticed after these two.
 constexpr int kKeepaliveMs = 60'000;
 constexpr int kKeepaliveTimeoutMs = 20'000;
 // Clients may ask as often as this whether the server is alive, calls or none.
 constexpr int kPingIntervalMinMs = 10'000;
+constexpr int kPingStrikesMax = 2;
 
 void log_of_grpc(gpr_log_func_args* line) {
   if (line->severity < GPR_LOG_SEVERITY_ERROR) return;
@@ -101,8 +103,9 @@ struct GrpcServer::State {
   grpc::Limits limits;
   grpc::Transport transport;
   std::map<std::string_view, std::unique_ptr<ByteService>> services;
+  std::unique_ptr<grpc::ConnectionGate> gate;
+  std::unique_ptr<::grpc::experimental::ExternalConnectionAcceptor> acceptor;
   std::unique_ptr<::grpc::Server> server;
-  int port = 0;
 
   void add_services(::grpc::ServerBuilder& builder);
 };
@@ -133,23 +136,28 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(GrpcOptions options, Servi
   });
   auto state = std::make_unique<State>(std::move(options), service, metrics);
   const GrpcOptions& used = state->options;
+  QUIPU_TRY(state->gate,
+            grpc::ConnectionGate::listen(
+                {.host = used.host, .port = used.port, .connections_max = used.connections_max},
+                metrics));
   ::grpc::ServerBuilder builder;
-  const bool v6 = used.host.find(':') != std::string::npos;
-  const std::string address =
-      (v6 ? "[" + used.host + "]" : used.host) + ":" + std::to_string(used.port);
-  builder.AddListeningPort(address, ::grpc::InsecureServerCredentials(), &state->port);
+  state->acceptor = builder.experimental().AddExternalConnectionAcceptor(
+      ::grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+      ::grpc::InsecureServerCredentials());
   builder.SetMaxReceiveMessageSize(static_cast<int>(used.message_bytes_max));
-  // A second server on the same port would take half of the first one's connections.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnectionMax);
-  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, static_cast<int>(used.metadata_bytes_max));
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS,
-                             static_cast<int>(used.idle_timeout.count()));
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
-                             kPingIntervalMinMs);
+  const auto set = [&builder](const char* argument, auto value) {
+    builder.AddChannelArgument(argument, static_cast<int>(value));
+  };
+  set(GRPC_ARG_MAX_CONCURRENT_STREAMS, used.streams_max);
+  set(GRPC_ARG_MAX_METADATA_SIZE, used.metadata_bytes_max);
+  set(GRPC_ARG_MAX_CONNECTION_IDLE_MS, used.idle_timeout.count());
+  set(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, used.handshake_timeout.count());
+  set(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  set(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  set(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  // Those who ask more often are told to calm down, and disconnected when they do not.
+  set(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kPingIntervalMinMs);
+  set(GRPC_ARG_HTTP2_MAX_PING_STRIKES, kPingStrikesMax);
   // A small compressed message may become a large one before its size is known.
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
@@ -158,23 +166,30 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(GrpcOptions options, Servi
   builder.SetResourceQuota(quota);
   state->add_services(builder);
   state->server = builder.BuildAndStart();
-  if (state->server == nullptr || state->port == 0) {
-    return Error{ErrorCode::kUnavailable,
-                 format("cannot listen on {} for gRPC: the address is in use, or this machine does "
-                        "not have it",
-                        in_quotes(address)),
-                 "address_in_use"};
+  if (state->server == nullptr) {
+    return Error{ErrorCode::kInternal, "the gRPC server could not be started"};
   }
+  state->gate->start([acceptor = state->acceptor.get()](int listener, int socket) {
+    ::grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+    connection.listener_fd = listener;
+    connection.fd = socket;
+    acceptor->HandleNewConnection(&connection);
+  });
   return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(state)));
 }
 
 GrpcServer::~GrpcServer() { stop(std::chrono::milliseconds(0)); }
 
-std::uint16_t GrpcServer::port() const noexcept { return static_cast<std::uint16_t>(state_->port); }
+std::uint16_t GrpcServer::port() const noexcept { return state_->gate->port(); }
+
+std::size_t GrpcServer::open_connections() const noexcept {
+  return state_->gate->open_connections();
+}
 
 bool GrpcServer::stop(std::chrono::milliseconds deadline) {
   if (state_->server == nullptr) return true;
   if (auto* const health = state_->server->GetHealthCheckService()) health->Shutdown();
+  state_->gate->stop();
   const auto end = std::chrono::system_clock::now() + deadline;
   state_->server->Shutdown(end);
   const bool finished = state_->limits.calls() == 0 && std::chrono::system_clock::now() < end;

@@ -17,14 +17,18 @@
 namespace quipu::api {
 
 struct GrpcOptions {
-  std::string host = "127.0.0.1";              // an address, or "localhost"
+  std::string host = "127.0.0.1";              // an IP address, or "localhost" (127.0.0.1)
   std::uint16_t port = 0;                      // 0: any free one
   std::size_t message_bytes_max = 64U << 20;   // of one message, uncompressed
   std::size_t metadata_bytes_max = 16U << 10;  // of one call
+  std::size_t connections_max = 10'000;        // beyond, they are closed at once
+  std::size_t streams_max = 1'024;             // calls of one connection at once; more wait
   // Beyond either, a call is refused (RESOURCE_EXHAUSTED, UNAVAILABLE) with retry-after.
   std::size_t calls_max = 10'000;
   std::uint64_t buffered_bytes_max = 512U << 20;   // messages of all calls together
   std::chrono::milliseconds idle_timeout{75'000};  // of a connection without calls
+  // For how long a new connection may say nothing that is HTTP/2.
+  std::chrono::milliseconds handshake_timeout{10'000};
   // Whether this server answers to a call's :authority (DNS rebinding); empty: to every one.
   std::function<bool(std::string_view authority)> authority_allowed;
 };
@@ -41,6 +45,7 @@ class GrpcServer {
   ~GrpcServer();
 
   [[nodiscard]] std::uint16_t port() const noexcept;
+  [[nodiscard]] std::size_t open_connections() const noexcept;
 
   // Says NOT_SERVING, takes no new calls, lets those in flight finish until the deadline, then
   // cancels them; returns when all are over, and whether none was cut off.

@@ -57,7 +57,9 @@ bool to_bytes(const ::grpc::ByteBuffer& buffer, std::string& bytes) {
   return {static_cast<::grpc::StatusCode>(response.status), shortened(response.body)};
 }
 
-::grpc::Status status_of(const Error& error) {
+::grpc::Status refuse(::grpc::CallbackServerContext& context, const Error& error) {
+  context.AddTrailingMetadata("quipu-code", std::string(error.stable_reason()));
+  if (http_status(error).retry_after) context.AddTrailingMetadata("retry-after", "1");
   return {static_cast<::grpc::StatusCode>(grpc_status(error)), shortened(error.message)};
 }
 
@@ -104,14 +106,13 @@ std::optional<std::chrono::steady_clock::time_point> deadline_of(
   ::grpc::ServerUnaryReactor* const reactor = context.DefaultReactor();
   const quipu::Status meant = check_authority(transport, context);
   if (!meant.ok()) {
-    reactor->Finish(status_of(meant.error()));
+    reactor->Finish(refuse(context, meant.error()));
     return reactor;
   }
   const std::size_t size = request.Valid() ? request.Length() : 0;
   const quipu::Status entered = transport.limits->enter(size);
   if (!entered.ok()) {
-    context.AddTrailingMetadata("retry-after", "1");
-    reactor->Finish(status_of(entered.error()));
+    reactor->Finish(refuse(context, entered.error()));
     return reactor;
   }
   std::string bytes;

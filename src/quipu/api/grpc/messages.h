@@ -27,9 +27,8 @@ struct Transport {
 // Takes the bytes over; nothing is copied.
 [[nodiscard]] ::grpc::ByteBuffer to_buffer(std::string bytes);
 
-// The status of an answer of Service::handle_rpc(), or of an error that no handler saw.
+// The status of an answer of Service::handle_rpc().
 [[nodiscard]] ::grpc::Status status_of(const Response& response);
-[[nodiscard]] ::grpc::Status status_of(const Error& error);
 
 // Whether the call was meant for this server. Errors: kInvalidArgument ("host_forbidden").
 [[nodiscard]] quipu::Status check_authority(const Transport& transport,
@@ -40,6 +39,9 @@ struct Transport {
 // The caller's deadline, in the service's clock.
 [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> deadline_of(
     const ::grpc::CallbackServerContext& context);
+
+// Ends a call that no handler saw: quipu-code, and retry-after where trying again makes sense.
+[[nodiscard]] ::grpc::Status refuse(::grpc::CallbackServerContext& context, const Error& error);
 
 // Answers a call of one message. `response` and `context` live until the reactor is finished.
 [[nodiscard]] ::grpc::ServerUnaryReactor* answer_unary(const Transport& transport, const Rpc& rpc,

@@ -1,9 +1,8 @@
 #include "quipu/api/grpc/stream_call.h"
 
+#include <cstdint>
 #include <string>
 #include <utility>
-
-#include "quipu/api/status_map.h"
 
 namespace quipu::api::grpc {
 namespace {
@@ -17,7 +16,7 @@ class StreamCall final : public ::grpc::ServerBidiReactor<::grpc::ByteBuffer, ::
     if (meant.ok()) {
       StartRead(&incoming_);
     } else {
-      Finish(status_of(meant.error()));
+      Finish(refuse(context_, meant.error()));
     }
   }
 
@@ -26,10 +25,7 @@ class StreamCall final : public ::grpc::ServerBidiReactor<::grpc::ByteBuffer, ::
     if (!ok) return Finish(::grpc::Status::OK);
     const std::size_t size = incoming_.Valid() ? incoming_.Length() : 0;
     const quipu::Status entered = transport_.limits->enter(size);
-    if (!entered.ok()) {
-      context_.AddTrailingMetadata("retry-after", "1");
-      return Finish(status_of(entered.error()));
-    }
+    if (!entered.ok()) return Finish(refuse(context_, entered.error()));
     std::string bytes;
     const bool readable = to_bytes(incoming_, bytes);
     incoming_.Clear();
@@ -37,8 +33,10 @@ class StreamCall final : public ::grpc::ServerBidiReactor<::grpc::ByteBuffer, ::
       transport_.limits->leave(size);
       return Finish({::grpc::StatusCode::INTERNAL, "the message could not be read"});
     }
-    transport_.service->handle_rpc(rpc_, make_request(rpc_, context_, std::move(bytes)),
-                                   deadline_of(context_), [this, size](Response answer) {
+    Request request = make_request(rpc_, context_, std::move(bytes));
+    request.headers.emplace_back(kStreamMessageHeader, std::to_string(messages_++));
+    transport_.service->handle_rpc(rpc_, std::move(request), deadline_of(context_),
+                                   [this, size](Response answer) {
                                      transport_.limits->leave(size);
                                      send(std::move(answer));
                                    });
@@ -65,6 +63,7 @@ class StreamCall final : public ::grpc::ServerBidiReactor<::grpc::ByteBuffer, ::
   const Transport& transport_;
   const Rpc& rpc_;
   ::grpc::CallbackServerContext& context_;
+  std::uint64_t messages_ = 0;  // read so far
   ::grpc::ByteBuffer incoming_;
   ::grpc::ByteBuffer outgoing_;
 };

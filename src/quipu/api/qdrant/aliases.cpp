@@ -59,7 +59,7 @@ Result<AliasChange> read_action(JsonView json, const Place& at) {
   return at.error("is no action", query::kInvalidQuery);
 }
 
-Answer update(const CallPtr& call, JsonView body) {
+Answer change_aliases(const CallPtr& call, JsonView body) {
   QUIPU_TRY_OK(terms_of(*call));
   constexpr std::array<std::string_view, 1> kMembers = {"actions"};
   const Place root("");
@@ -98,7 +98,7 @@ std::string list(const CallPtr& call, std::string_view collection) {
 
 void update_aliases(const CallPtr& call) {
   const auto body = call->json_body();
-  if (body) reply(call, update(call, body->root()));
+  if (body) reply(call, change_aliases(call, body->root()));
 }
 
 void list_aliases(const CallPtr& call) { reply_result(call, list(call, "")); }

@@ -164,16 +164,22 @@ Result<VectorConfig> read_vector_config(JsonView body, JsonView json, std::strin
   return config;
 }
 
-Result<VectorConfig> read_sparse_config(JsonView json, std::string_view name, const Place& at) {
+// Reads what a sparse vector's options say to the engine.
+Result<VectorConfig> read_sparse_modifier(JsonView json, std::string_view name, const Place& at) {
   constexpr std::array<std::string_view, 2> kModifiers = {"none", "idf"};
   VectorConfig config{.name = std::string(name), .kind = VectorKind::kSparse};
   config.metric = Metric::kDot;
-  QUIPU_TRY_OK(check_options(json, kSparseVectorOptions, at));
   if (const auto modifier = member(json, "modifier")) {
     QUIPU_TRY(const std::size_t choice,
               query::read_choice(*modifier, kModifiers, Place(at, "modifier")));
     config.idf = choice == 1;
   }
+  return config;
+}
+
+Result<VectorConfig> read_sparse_config(JsonView json, std::string_view name, const Place& at) {
+  QUIPU_TRY_OK(check_options(json, kSparseVectorOptions, at));
+  QUIPU_TRY(VectorConfig config, read_sparse_modifier(json, name, at));
   if (const auto index = member(json, "index")) {
     QUIPU_TRY_OK(check_options(*index, kSparseIndexOptions, Place(at, "index")));
   }
@@ -192,7 +198,7 @@ Status read_named(JsonView json, const Place& at, const Read& read) {
   return status;
 }
 
-Status read_vectors(JsonView body, const Place& at, CollectionConfig& config) {
+Status read_vector_configs(JsonView body, const Place& at, CollectionConfig& config) {
   if (const auto json = member(body, "vectors")) {
     const Place here(at, "vectors");
     QUIPU_TRY_OK(query::check_object(*json, "an object", here));
@@ -300,7 +306,7 @@ Result<NewCollection> read_new_collection(JsonView body) {
     QUIPU_TRY_OK(check_quantization(*json, Place(at, "quantization_config")));
   }
   NewCollection made;
-  QUIPU_TRY_OK(read_vectors(body, at, made.config));
+  QUIPU_TRY_OK(read_vector_configs(body, at, made.config));
   if (const auto json = member(body, "shard_number")) {
     QUIPU_TRY(
         const std::uint64_t shards,
@@ -330,6 +336,64 @@ Result<NewCollection> read_new_collection(JsonView body) {
   write_extras_of_vectors(out, body);
   out.end_object();
   return made;
+}
+
+// ---------------------------------------------------------------- a vector that is added later
+
+Result<NewVector> read_new_vector(JsonView body, std::string_view name) {
+  constexpr std::array<std::string_view, 2> kMembers = {"dense", "sparse"};
+  const Place at("");
+  QUIPU_TRY_OK(query::check_object(body, "an object", at));
+  QUIPU_TRY_OK(query::check_members(body, kMembers, at));
+  if (query::present(body, kMembers).size() != 1) {
+    return at.error("must have exactly one of " + query::name_list(kMembers), query::kInvalidQuery);
+  }
+  NewVector made;
+  JsonWriter out(made.extras);
+  out.begin_object();
+  if (const auto dense = member(body, "dense")) {
+    const Place here(at, "dense");
+    QUIPU_TRY_OK(check_options(*dense, kNewDenseOptions, here));
+    QUIPU_TRY(made.config, read_vector_config(body, *dense, name, here));
+    out.key("vectors").begin_object();
+    write_vector_extras(out, name, *dense);
+    out.end_object();
+  } else {
+    const Place here(at, "sparse");
+    const JsonView sparse = *member(body, "sparse");
+    QUIPU_TRY_OK(check_options(sparse, kNewSparseOptions, here));
+    QUIPU_TRY(made.config, read_sparse_modifier(sparse, name, here));
+    out.key("sparse_vectors").begin_object().key(name).begin_object();
+    if (const auto datatype = member(sparse, "datatype")) {
+      out.key("index").begin_object().key("datatype").raw(datatype->to_string()).end_object();
+    }
+    out.end_object().end_object();
+  }
+  out.end_object();
+  return made;
+}
+
+Result<std::string> replaced_vector_extras(std::string_view extras, std::string_view vector,
+                                           std::string_view more) {
+  constexpr int kLevels = 2;  // the kinds of vectors, and their names
+  std::string removal;
+  JsonWriter out(removal);
+  out.begin_object();
+  for (const std::string_view kind : {"vectors", "sparse_vectors"}) {
+    out.key(kind).begin_object().key(vector).null().end_object();
+  }
+  out.end_object();
+  QUIPU_TRY(const JsonDocument before, JsonDocument::parse(extras));
+  QUIPU_TRY(const JsonDocument without, JsonDocument::parse(removal));
+  QUIPU_TRY(const JsonDocument added, JsonDocument::parse(more));
+  std::string left;
+  JsonWriter left_out(left);
+  write_merged(left_out, before.root(), without.root(), kLevels);
+  QUIPU_TRY(const JsonDocument rest, JsonDocument::parse(left));
+  std::string after;
+  JsonWriter after_out(after);
+  write_merged(after_out, rest.root(), added.root(), kLevels);
+  return after;
 }
 
 // ---------------------------------------------------------------- updates

@@ -28,6 +28,18 @@ struct NewCollection {
 [[nodiscard]] Result<std::string> updated_extras(JsonView body, const CollectionConfig& config,
                                                  std::string_view extras);
 
+// A vector that is added later: {"dense": {...}} or {"sparse": {...}}. `extras` are as above, of
+// this vector alone. Errors: as above.
+struct NewVector {
+  VectorConfig config;
+  std::string extras;
+};
+[[nodiscard]] Result<NewVector> read_new_vector(JsonView body, std::string_view name);
+// What a collection's extras are without those of a vector, and with those in `more`.
+[[nodiscard]] Result<std::string> replaced_vector_extras(std::string_view extras,
+                                                         std::string_view vector,
+                                                         std::string_view more);
+
 // An index of a payload key: {"field_name", "field_schema"}. Errors: as above.
 [[nodiscard]] Result<PayloadIndexConfig> read_payload_index(JsonView body);
 

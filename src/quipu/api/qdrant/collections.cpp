@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "quipu/api/call.h"
+#include "quipu/api/calls/extras.h"
 #include "quipu/api/qdrant/collection_config.h"
 #include "quipu/api/qdrant/dialect.h"
-#include "quipu/api/qdrant/extras.h"
 #include "quipu/api/qdrant/handlers.h"
 #include "quipu/api/qdrant/request.h"
 #include "quipu/base/format.h"
@@ -17,8 +17,6 @@ namespace quipu::api::qdrant {
 namespace {
 
 using Answer = Result<std::string>;
-
-const std::string& name_of(const CallPtr& call) { return call->parameter(0); }
 
 Answer info_of(const CallPtr& call) {
   Engine& engine = call->core().engine;
@@ -45,7 +43,7 @@ Answer create(const CallPtr& call, JsonView body) {
   return stored.error();
 }
 
-Answer update(const CallPtr& call, JsonView body) {
+Answer change_options(const CallPtr& call, JsonView body) {
   QUIPU_TRY_OK(terms_of(*call));
   Engine& engine = call->core().engine;
   QUIPU_TRY(const CollectionInfo info, engine.collection(call->tenant(), name_of(call)));
@@ -144,7 +142,7 @@ void create_collection(const CallPtr& call) {
 
 void update_collection(const CallPtr& call) {
   const auto body = call->json_body();
-  if (body) reply(call, update(call, body->root()));
+  if (body) reply(call, change_options(call, body->root()));
 }
 
 void delete_collection(const CallPtr& call) { reply(call, remove(call)); }

@@ -24,6 +24,18 @@ void collection_cluster(const CallPtr& call);
 void create_index(const CallPtr& call);
 void delete_index(const CallPtr& call);
 
+// vector_names.cpp
+void create_vector_name(const CallPtr& call);
+void delete_vector_name(const CallPtr& call);
+
+// snapshots.cpp
+void list_snapshots(const CallPtr& call);
+void create_snapshot(const CallPtr& call);
+void fetch_snapshot(const CallPtr& call);
+void delete_snapshot(const CallPtr& call);
+void recover_snapshot(const CallPtr& call);
+void upload_snapshot(const CallPtr& call);
+
 // aliases.cpp
 void update_aliases(const CallPtr& call);
 void list_aliases(const CallPtr& call);

@@ -75,6 +75,17 @@ inline constexpr std::array kSparseVectorOptions = {
     Option{"index", OptionKind::kAny},
     Option{"modifier", OptionKind::kText},
 };
+// Of a vector that is added later: what cannot be changed afterwards.
+inline constexpr std::array kNewDenseOptions = {
+    Option{"size", OptionKind::kCount},
+    Option{"distance", OptionKind::kText},
+    Option{"multivector_config", OptionKind::kAny},
+    Option{"datatype", OptionKind::kDatatype},
+};
+inline constexpr std::array kNewSparseOptions = {
+    Option{"modifier", OptionKind::kText},
+    Option{"datatype", OptionKind::kDatatype},
+};
 inline constexpr std::array kScalarOptions = {
     Option{"type", OptionKind::kText},
     Option{"quantile", OptionKind::kNumber},

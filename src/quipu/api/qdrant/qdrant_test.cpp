@@ -10,8 +10,8 @@
 #include <thread>
 #include <vector>
 
+#include "quipu/api/calls/extras.h"
 #include "quipu/api/qdrant/dialect.h"
-#include "quipu/api/qdrant/extras.h"
 #include "quipu/api/qdrant/options.h"
 #include "quipu/api/route_table.h"
 #include "quipu/base/rng.h"
@@ -85,7 +85,7 @@ TEST_F(QdrantTest, ErrorsHaveQdrantsShapeWhereverTheyComeFrom) {
               HasSubstr("consistency"));
   EXPECT_EQ(result("POST", "/collections/c/points/count?consistency=2&timeout=5", "{}"),
             R"({"count":3})");
-  EXPECT_THAT(error(501, "GET", "/collections/c/snapshots"), HasSubstr("not built"));
+  EXPECT_THAT(error(501, "GET", "/snapshots"), HasSubstr("not built"));
   const Response method = call("DELETE", "/collections/c/points");
   EXPECT_EQ(method.status, 405);
   EXPECT_EQ(header(method, "Allow"), "PUT, POST, OPTIONS");

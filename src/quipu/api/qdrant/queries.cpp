@@ -27,8 +27,6 @@ using query::member;
 using ReadRanked = Result<query::RankedRequest> (*)(JsonView, const query::ReadOptions&);
 using ReadGrouped = Result<query::GroupedRequest> (*)(JsonView, const query::ReadOptions&);
 
-const std::string& name_of(const CallPtr& call) { return call->parameter(0); }
-
 // ---------------------------------------------------------------- reading
 
 // Whether an answer has payloads where the request does not say: Qdrant's has none.

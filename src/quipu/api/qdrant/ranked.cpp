@@ -5,37 +5,10 @@
 #include <utility>
 #include <variant>
 
+#include "quipu/query/request/inputs.h"
+
 namespace quipu::api::qdrant {
 namespace {
-
-bool embeds(const VectorInput& input) { return std::holds_alternative<TextInput>(input); }
-
-bool embeds(const std::vector<VectorInput>& inputs) {
-  return std::ranges::any_of(inputs, [](const VectorInput& input) { return embeds(input); });
-}
-
-bool embeds(const std::vector<ContextPair>& pairs) {
-  return std::ranges::any_of(pairs, [](const ContextPair& pair) {
-    return embeds(pair.positive) || embeds(pair.negative);
-  });
-}
-
-bool embeds(const StageQuery& query) {
-  if (const auto* nearest = std::get_if<NearestQuery>(&query)) return embeds(nearest->input);
-  if (const auto* recommend = std::get_if<RecommendQuery>(&query)) {
-    return embeds(recommend->positive) || embeds(recommend->negative);
-  }
-  if (const auto* discover = std::get_if<DiscoverQuery>(&query)) {
-    return embeds(discover->target) || embeds(discover->context);
-  }
-  if (const auto* context = std::get_if<ContextQuery>(&query)) return embeds(context->context);
-  if (const auto* feedback = std::get_if<FeedbackQuery>(&query)) {
-    return embeds(feedback->target) ||
-           std::ranges::any_of(feedback->feedback,
-                               [](const Feedback& item) { return embeds(item.example); });
-  }
-  return false;
-}
 
 // The point whose id the group's value is, if it can be one.
 std::optional<PointId> id_of_group(const HitGroup& group) {
@@ -51,7 +24,7 @@ std::optional<PointId> id_of_group(const HitGroup& group) {
 }  // namespace
 
 bool embeds(const QueryStage& stage) {
-  return (stage.query && embeds(*stage.query)) ||
+  return (stage.query && query::has_text(*stage.query)) ||
          std::ranges::any_of(stage.prefetch, [](const QueryStage& one) { return embeds(one); });
 }
 

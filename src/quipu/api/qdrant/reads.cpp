@@ -23,11 +23,9 @@ namespace {
 using Answer = Result<std::string>;
 using query::member;
 
-const std::string& name_of(const CallPtr& call) { return call->parameter(0); }
-
 ReadParams params_of(const Terms& terms) { return {.min_seq = "", .timeout = terms.timeout}; }
 
-Status check_body(JsonView body, query::Names members) {
+Status check_read_body(JsonView body, query::Names members) {
   const Place at("");
   QUIPU_TRY_OK(query::check_object(body, "an object", at));
   QUIPU_TRY_OK(query::check_members(body, members, at));
@@ -75,7 +73,7 @@ Answer points_by_id(const CallPtr& call, JsonView body) {
                                                         "with_vectors", "shard_key"};
   const Place at("");
   QUIPU_TRY(const Terms terms, terms_of(*call));
-  QUIPU_TRY_OK(check_body(body, kMembers));
+  QUIPU_TRY_OK(check_read_body(body, kMembers));
   QUIPU_TRY(const JsonView ids_json, query::required(body, "ids", at));
   QUIPU_TRY(const std::vector<PointId> ids, read_ids(ids_json, Place(at, "ids")));
   QUIPU_TRY(const Selection selection, read_selection(body, at, true));
@@ -129,7 +127,7 @@ Answer scroll(const CallPtr& call, JsonView body) {
       "with_payload", "with_vector", "with_vectors", "order_by"};
   const Place at("");
   QUIPU_TRY(const Terms terms, terms_of(*call));
-  QUIPU_TRY_OK(check_body(body, kMembers));
+  QUIPU_TRY_OK(check_read_body(body, kMembers));
   PageAsked asked;
   QUIPU_TRY(const Selection selection, read_selection(body, at, true));
   asked.request.select = selection.select;
@@ -156,7 +154,7 @@ Answer count(const CallPtr& call, JsonView body) {
   constexpr std::array<std::string_view, 3> kMembers = {"shard_key", "filter", "exact"};
   const Place at("");
   QUIPU_TRY(const Terms terms, terms_of(*call));
-  QUIPU_TRY_OK(check_body(body, kMembers));
+  QUIPU_TRY_OK(check_read_body(body, kMembers));
   // Exact either way.
   if (const auto exact = member(body, "exact")) {
     QUIPU_TRY_OK(query::read_bool(*exact, Place(at, "exact")));
@@ -173,7 +171,7 @@ Answer facet_of(const CallPtr& call, JsonView body) {
                                                         "exact"};
   const Place at("");
   QUIPU_TRY(const Terms terms, terms_of(*call));
-  QUIPU_TRY_OK(check_body(body, kMembers));
+  QUIPU_TRY_OK(check_read_body(body, kMembers));
   if (const auto exact = member(body, "exact")) {
     QUIPU_TRY_OK(query::read_bool(*exact, Place(at, "exact")));
   }
@@ -212,7 +210,7 @@ Result<MatrixResult> matrix(const CallPtr& call, JsonView body) {
                                                         "using"};
   const Place at("");
   QUIPU_TRY(const Terms terms, terms_of(*call));
-  QUIPU_TRY_OK(check_body(body, kMembers));
+  QUIPU_TRY_OK(check_read_body(body, kMembers));
   MatrixRequest request;
   request.params = params_of(terms);
   QUIPU_TRY(request.filter, read_filter(body, at));

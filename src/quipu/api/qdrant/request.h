@@ -30,6 +30,9 @@ struct Terms {
 };
 [[nodiscard]] Result<Terms> terms_of(const Call& call);
 
+// The collection that the path names.
+[[nodiscard]] inline const std::string& name_of(const CallPtr& call) { return call->parameter(0); }
+
 // Errors: kUnimplemented when the body has a shard key: collections are sharded by id alone.
 [[nodiscard]] Status refuse_shard_key(JsonView body, const Place& at);
 [[nodiscard]] Error shard_keys_not_built(const Place& at);

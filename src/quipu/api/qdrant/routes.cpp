@@ -75,6 +75,13 @@ constexpr Row kIndexWrites[] = {
      "Drop the index of a payload key", delete_index},
 };
 
+constexpr Row kVectorWrites[] = {
+    {Method::kPut, "/collections/{collection}/vectors/{vector}", "qdrant_vector_create",
+     "Add a vector to a collection", create_vector_name},
+    {Method::kDelete, "/collections/{collection}/vectors/{vector}", "qdrant_vector_delete",
+     "Drop a vector of a collection", delete_vector_name},
+};
+
 constexpr Row kPointWrites[] = {
     {Method::kPut, "/collections/{collection}/points", "qdrant_points_upsert", "Insert or replace",
      upsert_points},
@@ -133,6 +140,21 @@ constexpr Row kPointReads[] = {
      "Several discoveries", discover_batch},
 };
 
+constexpr Row kSnapshotRows[] = {
+    {Method::kGet, "/collections/{collection}/snapshots", "qdrant_snapshots",
+     "Snapshots of a collection", list_snapshots},
+    {Method::kPost, "/collections/{collection}/snapshots", "qdrant_snapshot_create",
+     "Take a snapshot of a collection", create_snapshot},
+    {Method::kGet, "/collections/{collection}/snapshots/{snapshot}", "qdrant_snapshot",
+     "A snapshot's file", fetch_snapshot},
+    {Method::kDelete, "/collections/{collection}/snapshots/{snapshot}", "qdrant_snapshot_delete",
+     "Delete a snapshot", delete_snapshot},
+    {Method::kPut, "/collections/{collection}/snapshots/recover", "qdrant_snapshot_recover",
+     "Put a snapshot in a collection's place", recover_snapshot},
+    {Method::kPost, "/collections/{collection}/snapshots/upload", "qdrant_snapshot_upload",
+     "Send a snapshot and put it in a collection's place", upload_snapshot},
+};
+
 struct Planned {
   Method method;
   std::string_view pattern;
@@ -141,16 +163,7 @@ struct Planned {
 
 // What docs/qdrant.md lists with its reasons. They answer 501.
 constexpr Planned kPlanned[] = {
-    {Method::kPut, "/collections/{collection}/vectors/{vector}", "Adding a vector later"},
-    {Method::kDelete, "/collections/{collection}/vectors/{vector}", "Dropping a vector"},
     {Method::kGet, "/collections/{collection}/optimizations", "Progress of optimizations"},
-    {Method::kGet, "/collections/{collection}/snapshots", "Snapshots of a collection"},
-    {Method::kPost, "/collections/{collection}/snapshots", "Snapshots of a collection"},
-    {Method::kGet, "/collections/{collection}/snapshots/{snapshot}", "Snapshots of a collection"},
-    {Method::kDelete, "/collections/{collection}/snapshots/{snapshot}",
-     "Snapshots of a collection"},
-    {Method::kPut, "/collections/{collection}/snapshots/recover", "Recovery from a snapshot"},
-    {Method::kPost, "/collections/{collection}/snapshots/upload", "Recovery from a snapshot"},
     {Method::kGet, "/snapshots", "Snapshots of everything in Qdrant's format"},
     {Method::kPost, "/snapshots", "Snapshots of everything in Qdrant's format"},
     {Method::kGet, "/snapshots/{snapshot}", "Snapshots of everything in Qdrant's format"},
@@ -207,6 +220,25 @@ void add_collections(std::vector<Route>& routes) {
     route.query = write_parameters();
     if (row.method != Method::kDelete) take_body(route, std::size_t{1} << 20);
   }
+  for (const Row& row : kVectorWrites) {
+    Route& route = routes.emplace_back(made(row, "collections:write", Execution::kWaiting));
+    route.query = write_parameters();
+    if (row.method != Method::kDelete) take_body(route, std::size_t{1} << 20);
+  }
+}
+
+void add_snapshots(std::vector<Route>& routes) {
+  for (const Row& row : kSnapshotRows) {
+    Route& route = routes.emplace_back(made(row, "snapshots:write", Execution::kWaiting));
+    if (row.method != Method::kGet) {
+      route.query = {{"wait", ParameterKind::kFlag, "Whether to answer when it is done."}};
+    }
+    if (row.handler == recover_snapshot) take_body(route, std::size_t{1} << 20);
+    if (row.handler != upload_snapshot) continue;
+    route.upload_type = "multipart/form-data";
+    route.query.push_back({"priority", ParameterKind::kText, "There is one node: all the same."});
+    route.query.push_back({"checksum", ParameterKind::kText, "What the file's SHA-256 must be."});
+  }
 }
 
 void add_points(std::vector<Route>& routes) {
@@ -231,6 +263,7 @@ void add_points(std::vector<Route>& routes) {
 void add_routes(std::vector<Route>& routes) {
   add_node(routes);
   add_collections(routes);
+  add_snapshots(routes);
   add_points(routes);
   for (const Planned& planned : kPlanned) {
     routes.push_back({.method = planned.method,

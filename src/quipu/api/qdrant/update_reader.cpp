@@ -226,7 +226,7 @@ Result<Selector> read_selector(JsonView body, const Place& at) {
   return selector;
 }
 
-Status check_body(JsonView body, const Place& at, query::Names members) {
+Status check_write_body(JsonView body, const Place& at, query::Names members) {
   QUIPU_TRY_OK(query::check_object(body, "an object", at));
   return query::check_members(body, members, at);
 }
@@ -284,7 +284,7 @@ Result<Update> read_upsert(JsonView body, const Place& at, VectorKinds& kinds) {
   constexpr std::array<std::string_view, 5> kMembers = {"points", "batch", "shard_key",
                                                         "update_filter", "update_mode"};
   constexpr std::array<std::string_view, 3> kModes = {"upsert", "insert_only", "update_only"};
-  QUIPU_TRY_OK(check_body(body, at, kMembers));
+  QUIPU_TRY_OK(check_write_body(body, at, kMembers));
   QUIPU_TRY_OK(refuse_shard_key(body, at));
   UpsertUpdate update;
   QUIPU_TRY_OK(read_only_if(body, at, update.only_if));
@@ -312,14 +312,14 @@ Result<Update> read_upsert(JsonView body, const Place& at, VectorKinds& kinds) {
 
 Result<Update> read_delete(JsonView body, const Place& at) {
   constexpr std::array<std::string_view, 3> kMembers = {"points", "filter", "shard_key"};
-  QUIPU_TRY_OK(check_body(body, at, kMembers));
+  QUIPU_TRY_OK(check_write_body(body, at, kMembers));
   DeleteUpdate update;
   QUIPU_TRY(update.points, read_selector(body, at));
   return Update(std::move(update));
 }
 
 Result<Update> read_set_payload(JsonView body, const Place& at) {
-  QUIPU_TRY_OK(check_body(body, at, kSetPayloadMembers));
+  QUIPU_TRY_OK(check_write_body(body, at, kSetPayloadMembers));
   PatchUpdate update;
   QUIPU_TRY(update.points, read_selector(body, at));
   if (const auto key = member(body, "key")) {
@@ -336,7 +336,7 @@ Result<Update> read_set_payload(JsonView body, const Place& at) {
 }
 
 Result<Update> read_overwrite_payload(JsonView body, const Place& at) {
-  QUIPU_TRY_OK(check_body(body, at, kSetPayloadMembers));
+  QUIPU_TRY_OK(check_write_body(body, at, kSetPayloadMembers));
   if (member(body, "key")) {
     return Place(at, "key").error("is not for overwriting, which replaces the whole payload",
                                   query::kInvalidQuery);
@@ -351,7 +351,7 @@ Result<Update> read_overwrite_payload(JsonView body, const Place& at) {
 
 Result<Update> read_delete_payload(JsonView body, const Place& at) {
   constexpr std::array<std::string_view, 4> kMembers = {"keys", "points", "filter", "shard_key"};
-  QUIPU_TRY_OK(check_body(body, at, kMembers));
+  QUIPU_TRY_OK(check_write_body(body, at, kMembers));
   PatchUpdate update;
   QUIPU_TRY(update.points, read_selector(body, at));
   QUIPU_TRY(const JsonView keys, query::required(body, "keys", at));
@@ -366,7 +366,7 @@ Result<Update> read_delete_payload(JsonView body, const Place& at) {
 
 Result<Update> read_clear_payload(JsonView body, const Place& at) {
   constexpr std::array<std::string_view, 3> kMembers = {"points", "filter", "shard_key"};
-  QUIPU_TRY_OK(check_body(body, at, kMembers));
+  QUIPU_TRY_OK(check_write_body(body, at, kMembers));
   PatchUpdate update;
   QUIPU_TRY(update.points, read_selector(body, at));
   update.patch.replace_payload = true;
@@ -376,14 +376,14 @@ Result<Update> read_clear_payload(JsonView body, const Place& at) {
 Result<Update> read_update_vectors(JsonView body, const Place& at, VectorKinds& kinds) {
   constexpr std::array<std::string_view, 3> kMembers = {"points", "shard_key", "update_filter"};
   constexpr std::array<std::string_view, 2> kPointMembers = {"id", "vector"};
-  QUIPU_TRY_OK(check_body(body, at, kMembers));
+  QUIPU_TRY_OK(check_write_body(body, at, kMembers));
   QUIPU_TRY_OK(refuse_shard_key(body, at));
   VectorsUpdate update;
   QUIPU_TRY_OK(read_only_if(body, at, update.only_if));
   QUIPU_TRY(const JsonView points, query::required(body, "points", at));
   VectorsCollector collector(update);
   const auto read = [&](JsonView item, const Place& place) -> Status {
-    QUIPU_TRY_OK(check_body(item, place, kPointMembers));
+    QUIPU_TRY_OK(check_write_body(item, place, kPointMembers));
     QUIPU_TRY(const JsonView id_json, query::required(item, "id", place));
     QUIPU_TRY(const PointId id, query::read_point_id(id_json, Place(place, "id")));
     QUIPU_TRY(const JsonView vector, query::required(item, "vector", place));
@@ -402,7 +402,7 @@ Result<Update> read_update_vectors(JsonView body, const Place& at, VectorKinds& 
 
 Result<Update> read_delete_vectors(JsonView body, const Place& at) {
   constexpr std::array<std::string_view, 4> kMembers = {"points", "filter", "vector", "shard_key"};
-  QUIPU_TRY_OK(check_body(body, at, kMembers));
+  QUIPU_TRY_OK(check_write_body(body, at, kMembers));
   PatchUpdate update;
   QUIPU_TRY(update.points, read_selector(body, at));
   QUIPU_TRY(const JsonView names, query::required(body, "vector", at));
@@ -420,11 +420,11 @@ Result<std::vector<Update>> read_batch(JsonView body, VectorKinds& kinds) {
       "upsert",         "delete",        "set_payload",    "overwrite_payload",
       "delete_payload", "clear_payload", "update_vectors", "delete_vectors"};
   const Place at("");
-  QUIPU_TRY_OK(check_body(body, at, kMembers));
+  QUIPU_TRY_OK(check_write_body(body, at, kMembers));
   QUIPU_TRY(const JsonView operations, query::required(body, "operations", at));
   std::vector<Update> updates;
   const auto read = [&](JsonView item, const Place& place) -> Status {
-    QUIPU_TRY_OK(check_body(item, place, kOperations));
+    QUIPU_TRY_OK(check_write_body(item, place, kOperations));
     const auto present = query::present(item, kOperations);
     if (present.size() != 1) {
       return place.error("must have exactly one of " + query::name_list(kOperations),

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "quipu/api/call.h"
+#include "quipu/api/calls/alias_change.h"
 #include "quipu/api/rest/handlers.h"
 #include "quipu/base/json.h"
 #include "quipu/base/limits.h"
@@ -13,62 +14,34 @@ namespace {
 
 using Kind = AliasChange::Kind;
 
-struct ChangeBody {
-  Kind action = Kind::kPut;
-  std::string alias;
-  std::string collection;
-  std::string to;
-  bool if_there = false;
-};
-struct ChangesBody {
-  std::vector<ChangeBody> changes;
+struct AliasChangesBody {
+  std::vector<AliasInput> changes;
 };
 
-// Which of the other members belong to an action.
-void check_change(const ChangeBody& body, const Path& at, FieldErrors& errors) {
-  const auto check = [&](std::string_view name, bool given, bool wanted, std::string_view action) {
-    if (given == wanted) return;
-    errors.add(
-        Path(at, name), wanted ? "missing_field" : "bad_value",
-        (wanted ? "is required by the action " : "is only for the action ") + std::string(action));
-  };
-  check("collection", !body.collection.empty(), body.action == Kind::kPut, "put");
-  check("to", !body.to.empty(), body.action == Kind::kRename, "rename");
-  if (body.if_there) check("if_there", true, body.action == Kind::kDelete, "delete");
-}
-
-const SchemaPtr<ChangesBody>& changes_schema() {
-  static const SchemaPtr<ChangeBody> change =
-      Object<ChangeBody>("AliasChange", "One change of an alias.")
+const SchemaPtr<AliasChangesBody>& changes_schema() {
+  static const SchemaPtr<AliasInput> change =
+      Object<AliasInput>("AliasChange", "One change of an alias.")
           .required(
-              "action", &ChangeBody::action,
+              "action", &AliasInput::action,
               names<Kind>(
                   {{"put", Kind::kPut}, {"delete", Kind::kDelete}, {"rename", Kind::kRename}}),
               "put makes an alias or points it at another collection.")
-          .required("alias", &ChangeBody::alias, text(1, limits::kNameBytesMax), "Which.")
-          .optional("collection", &ChangeBody::collection, text(1, limits::kNameBytesMax),
+          .required("alias", &AliasInput::alias, text(1, limits::kNameBytesMax), "Which.")
+          .optional("collection", &AliasInput::collection, text(1, limits::kNameBytesMax),
                     "Of put: what it names, by its own name.")
-          .optional("to", &ChangeBody::to, text(1, limits::kNameBytesMax),
+          .optional("to", &AliasInput::to, text(1, limits::kNameBytesMax),
                     "Of rename: the new name; an alias of that name is replaced.")
-          .optional("if_there", &ChangeBody::if_there, boolean(),
+          .optional("if_there", &AliasInput::if_there, boolean(),
                     "Of delete: that there is no such alias is no error; false unless given.")
-          .check(check_change)
+          .check(check_alias_change)
           .done();
-  static const SchemaPtr<ChangesBody> schema =
-      Object<ChangesBody>("AliasChanges",
-                          "Made one after the other and together: all of them or none.")
-          .required("changes", &ChangesBody::changes, array(change, 1, limits::kAliasChangesMax),
-                    "In this order.")
+  static const SchemaPtr<AliasChangesBody> schema =
+      Object<AliasChangesBody>("AliasChanges",
+                               "Made one after the other and together: all of them or none.")
+          .required("changes", &AliasChangesBody::changes,
+                    array(change, 1, limits::kAliasChangesMax), "In this order.")
           .done();
   return schema;
-}
-
-AliasChange to_change(ChangeBody body) {
-  AliasChange change{.kind = body.action, .alias = std::move(body.alias), .target = {}};
-  if (body.action == Kind::kPut) change.target = std::move(body.collection);
-  if (body.action == Kind::kRename) change.target = std::move(body.to);
-  if (body.if_there) change.kind = Kind::kDeleteIfThere;
-  return change;
 }
 
 void reply_aliases(const CallPtr& call, const std::vector<Alias>& aliases) {
@@ -100,7 +73,7 @@ void change_aliases(const CallPtr& call) {
   if (!body) return;
   std::vector<AliasChange> changes;
   changes.reserve(body->changes.size());
-  for (ChangeBody& change : body->changes) changes.push_back(to_change(std::move(change)));
+  for (AliasInput& change : body->changes) changes.push_back(to_alias_change(std::move(change)));
   const Status changed = call->core().engine.update_aliases(call->tenant(), changes);
   if (!changed.ok()) return call->fail(changed.error());
   std::string json;

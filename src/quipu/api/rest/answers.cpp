@@ -155,7 +155,9 @@ void write_explain(JsonWriter& out, const SearchExplain& explain) {
     out.value(std::string_view(key));
   }
   out.end_array();
+  out.key("reranked").value(explain.reranked);
   out.key("embed_ms").value(explain.embed_ms);
+  out.key("rerank_ms").value(explain.rerank_ms);
   out.key("filter_ms").value(explain.filter_ms);
   out.key("search_ms").value(explain.search_ms);
   out.key("hydrate_ms").value(explain.hydrate_ms);

@@ -72,10 +72,9 @@ SchemaPtr<std::string> field_name(std::size_t least) {
   return std::make_shared<FieldNameSchema>(least);
 }
 
-SchemaPtr<VectorConfig> vector_schema() {
-  return Object<VectorConfig>("VectorConfig", "One named vector of every point.")
-      .optional("name", &VectorConfig::name, field_name(0),
-                "\"\" (the usual single one) unless given; letters, digits, _ and -.")
+// What every vector may say, whether its name is among it or not.
+Object<VectorConfig> add_vector_members(Object<VectorConfig> object) {
+  return std::move(object)
       .optional("kind", &VectorConfig::kind,
                 names<VectorKind>({{"dense", VectorKind::kDense},
                                    {"sparse", VectorKind::kSparse},
@@ -101,8 +100,71 @@ SchemaPtr<VectorConfig> vector_schema() {
                 integer<std::uint32_t>(2, 10'000), "Effort of building; 200 unless given.")
       .optional("idf", &VectorConfig::idf, boolean(),
                 "Of a sparse one: weights of a query are multiplied by the inverse document "
-                "frequency of their dimensions; false unless given.")
+                "frequency of their dimensions; false unless given.");
+}
+
+SchemaPtr<VectorConfig> vector_schema() {
+  return add_vector_members(
+             Object<VectorConfig>("VectorConfig", "One named vector of every point.")
+                 .optional("name", &VectorConfig::name, field_name(0),
+                           "\"\" (the usual single one) unless given; letters, digits, _ and -."))
       .done();
+}
+
+// ---- changes of vectors
+
+// A vector whose name is elsewhere in the request.
+const SchemaPtr<VectorConfig>& nameless_vector_schema() {
+  static const SchemaPtr<VectorConfig> schema =
+      add_vector_members(
+          Object<VectorConfig>("NewVector", "A vector that points may have from now on."))
+          .done();
+  return schema;
+}
+
+struct Renaming {
+  std::string from;
+  std::string to;
+};
+// One change; exactly one of the three.
+struct ChangeBody {
+  std::optional<VectorConfig> add;
+  std::optional<std::string> drop;
+  std::optional<Renaming> rename;
+};
+struct ChangesBody {
+  std::vector<ChangeBody> changes;
+};
+
+SchemaPtr<Renaming> renaming_schema() {
+  return Object<Renaming>("VectorRenaming", "Another name for a vector.")
+      .required("from", &Renaming::from, field_name(0), "What it is called.")
+      .required("to", &Renaming::to, field_name(0), "What it will be called.")
+      .done();
+}
+
+const SchemaPtr<ChangesBody>& vector_changes_schema() {
+  static const SchemaPtr<ChangesBody> schema = [] {
+    auto change =
+        Object<ChangeBody>("VectorChange", "One change; exactly one of the three.")
+            .optional("add", &ChangeBody::add, maybe(vector_schema()), "A new vector.")
+            .optional("drop", &ChangeBody::drop, maybe(field_name(0)),
+                      "Its name; what points have of it is gone at once.")
+            .optional("rename", &ChangeBody::rename, maybe(renaming_schema()), "Another name.")
+            .check([](const ChangeBody& body, const Path& at, FieldErrors& errors) {
+              const int given = (body.add ? 1 : 0) + (body.drop ? 1 : 0) + (body.rename ? 1 : 0);
+              if (given == 1) return;
+              errors.add(
+                  at, "missing_field",
+                  "must have exactly one of add, drop and rename, has " + std::to_string(given));
+            })
+            .done();
+    return Object<ChangesBody>("VectorChanges", "Made together, one after the other.")
+        .required("changes", &ChangesBody::changes, array(change, 1, limits::kVectorChangesMax),
+                  "All are made or none.")
+        .done();
+  }();
+  return schema;
 }
 
 // An analyzer's JSON; the engine reads it.
@@ -325,6 +387,8 @@ void write_collection(JsonWriter& out, const CollectionInfo& info) {
   out.end_array().end_object();
 }
 
+}  // namespace
+
 void reply_collection(const CallPtr& call, int status, const Result<CollectionInfo>& info) {
   if (!info.ok()) return call->fail(info.error());
   Response response;
@@ -334,8 +398,6 @@ void reply_collection(const CallPtr& call, int status, const Result<CollectionIn
   response.headers.emplace_back("Quipu-Seq", info.value().seq);
   call->reply(std::move(response));
 }
-
-}  // namespace
 
 void list_collections(const CallPtr& call) {
   std::string json;
@@ -375,6 +437,46 @@ void update_collection(const CallPtr& call) {
   reply_collection(call, 200, updated);
 }
 
+void change_vectors(const CallPtr& call) {
+  auto body = call->body(vector_changes_schema());
+  if (!body) return;
+  std::vector<VectorChange> changes;
+  for (ChangeBody& each : body->changes) {
+    VectorChange& change = changes.emplace_back();
+    if (each.add) {
+      change.vector = std::move(*each.add);
+    } else if (each.drop) {
+      change.kind = VectorChange::Kind::kDrop;
+      change.name = std::move(*each.drop);
+    } else {
+      change.kind = VectorChange::Kind::kRename;
+      change.name = std::move(each.rename->from);
+      change.to = std::move(each.rename->to);
+    }
+  }
+  reply_collection(call, 200,
+                   call->core().engine.change_vectors(call->tenant(), call->parameter(0), changes));
+}
+
+void add_vector(const CallPtr& call) {
+  auto vector = call->body(nameless_vector_schema());
+  if (!vector) return;
+  vector->name = call->parameter(1);
+  VectorChange change;
+  change.vector = std::move(*vector);
+  reply_collection(
+      call, 201,
+      call->core().engine.change_vectors(call->tenant(), call->parameter(0), {std::move(change)}));
+}
+
+void drop_vector(const CallPtr& call) {
+  VectorChange change{
+      .kind = VectorChange::Kind::kDrop, .vector = {}, .name = call->parameter(1), .to = {}};
+  reply_collection(
+      call, 200,
+      call->core().engine.change_vectors(call->tenant(), call->parameter(0), {std::move(change)}));
+}
+
 void drop_collection(const CallPtr& call) {
   const Status dropped = call->core().engine.drop_collection(call->tenant(), call->parameter(0));
   if (!dropped.ok()) return call->fail(dropped.error());
@@ -390,6 +492,12 @@ void describe_create_collection(JsonWriter& out, Components& components) {
 }
 void describe_update_collection(JsonWriter& out, Components& components) {
   patch_schema()->describe(out, components, "");
+}
+void describe_change_vectors(JsonWriter& out, Components& components) {
+  vector_changes_schema()->describe(out, components, "");
+}
+void describe_add_vector(JsonWriter& out, Components& components) {
+  nameless_vector_schema()->describe(out, components, "");
 }
 
 }  // namespace quipu::api::rest

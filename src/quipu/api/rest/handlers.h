@@ -23,9 +23,26 @@ void list_collections(const CallPtr& call);
 void create_collection(const CallPtr& call);
 void get_collection(const CallPtr& call);
 void update_collection(const CallPtr& call);
+void change_vectors(const CallPtr& call);
+void add_vector(const CallPtr& call);
+void drop_vector(const CallPtr& call);
+// Answers a collection; also of others who make one.
+void reply_collection(const CallPtr& call, int status, const Result<CollectionInfo>& info);
+
+// collection_snapshots.cpp
+void list_collection_snapshots(const CallPtr& call);
+void make_collection_snapshot(const CallPtr& call);
+void fetch_collection_snapshot(const CallPtr& call);
+void send_collection_snapshot(const CallPtr& call);
+void delete_collection_snapshot(const CallPtr& call);
+void recover_collection(const CallPtr& call);
+void describe_recover_collection(JsonWriter& out, Components& components);
+
 void drop_collection(const CallPtr& call);
 void describe_create_collection(JsonWriter& out, Components& components);
 void describe_update_collection(JsonWriter& out, Components& components);
+void describe_change_vectors(JsonWriter& out, Components& components);
+void describe_add_vector(JsonWriter& out, Components& components);
 
 // aliases.cpp
 void list_aliases(const CallPtr& call);
@@ -83,7 +100,9 @@ void describe_recall(JsonWriter& out, Components& components);
 
 // models.cpp
 void embed(const CallPtr& call);
+void rerank(const CallPtr& call);
 void models(const CallPtr& call);
 void describe_embed(JsonWriter& out, Components& components);
+void describe_rerank(JsonWriter& out, Components& components);
 
 }  // namespace quipu::api::rest

@@ -218,7 +218,7 @@ constexpr std::array kQueries = {
  one of the other kinds.","oneOf":[@DenseInput@,@RowsInput@,@SparseInput@,@PointId@,
 @EmbeddedText@,@NearestQuery@,@RecommendQuery@,@DiscoverQuery@,@ContextQuery@,@FeedbackQuery@,
 @OrderByQuery@,@FusionQuery@,@RrfQuery@,@DbsfQuery@,@WeightedQuery@,@FormulaQuery@,@SampleQuery@,
-@WordsQuery@]})"},
+@WordsQuery@,@RerankQuery@]})"},
     Row{"EmbeddedText", R"({"type":"object","properties":{"text":{"type":"string",
 "maxLength":1048576},"model":{"type":"string","maxLength":255},
 "options":{"type":["object","null"]}},"required":["text","model"],"additionalProperties":false})"},
@@ -266,6 +266,14 @@ constexpr std::array kQueries = {
 "additionalProperties":true}},"required":["formula"],"additionalProperties":false})"},
     Row{"SampleQuery", R"({"type":"object","properties":{"sample":{"type":"string",
 "enum":["random"]}},"required":["sample"],"additionalProperties":false})"},
+    Row{"RerankQuery",
+        R"({"type":"object","description":"What the prefetches found, by a cross-encoder
+ that reads the text and each point's: scores from 0 to 1. Of at most 1,000 points.","properties":{
+"rerank":{"type":"object","properties":{"text":{"type":"string","minLength":1,"maxLength":1048576},
+"model":{"type":"string","minLength":1,"maxLength":255},"key":{"oneOf":[@PayloadKey@,
+{"type":"string","maxLength":0},{"type":"null"}],"description":"A payload key with the points'
+ texts; their own text unless given."}},"required":["text","model"],"additionalProperties":false}},
+"required":["rerank"],"additionalProperties":false})"},
     Row{"WordsQuery", R"({"type":"object","description":"Points with words of the text, by BM25;
  `using` names the words.","properties":{"text":{"oneOf":[{"type":"string","maxLength":1048576},
 {"type":"object","properties":{"query":{"type":"string","maxLength":1048576},"scoring":{"oneOf":[

@@ -1,31 +1,19 @@
 // Remember, recall and forget: a thin translation to engine/plain_memory.h.
-#include <algorithm>
 #include <string>
 #include <utility>
 
 #include "quipu/api/call.h"
+#include "quipu/api/calls/records.h"
 #include "quipu/api/problem.h"
 #include "quipu/api/rest/answers.h"
 #include "quipu/api/rest/handlers.h"
 #include "quipu/base/json.h"
 #include "quipu/base/limits.h"
-#include "quipu/base/quote.h"
 
 namespace quipu::api::rest {
 namespace {
 
-constexpr std::size_t kRecordsMax = 1000;
 constexpr const char* kCollectionDoc = "The memory collection of the configuration unless given.";
-// The member of a payload that Quipu keeps for itself (engine/plain_memory.h).
-constexpr std::string_view kChunkMember = "quipu_chunk";
-
-struct RecordBody {
-  std::string text;
-  std::optional<PointId> id;
-  std::string metadata = "{}";
-  std::string collection;
-};
-
 struct ForgetBody {
   std::vector<PointId> ids;
   std::string collection;
@@ -39,21 +27,21 @@ struct RecallBody {
   bool explain = false;
 };
 
-const SchemaPtr<RecordBody>& record_schema() {
-  static const SchemaPtr<RecordBody> schema =
-      Object<RecordBody>("RecordWrite", "Something to remember.")
-          .required("text", &RecordBody::text, text(1, limits::kTextBytesMax),
+const SchemaPtr<RecordInput>& record_schema() {
+  static const SchemaPtr<RecordInput> schema =
+      Object<RecordInput>("RecordWrite", "Something to remember.")
+          .required("text", &RecordInput::text, text(1, limits::kTextBytesMax),
                     "Longer than the model takes: it is cut into linked parts, none is lost.")
-          .optional("id", &RecordBody::id, maybe(point_id()),
+          .optional("id", &RecordInput::id, maybe(point_id()),
                     "Given: remembering again replaces. A new UUID unless given.")
-          .optional("metadata", &RecordBody::metadata, json_object(limits::kPayloadBytesMax),
+          .optional("metadata", &RecordInput::metadata, json_object(limits::kPayloadBytesMax),
                     "Any JSON object; {} unless given.")
-          .optional("collection", &RecordBody::collection, text(1, 255), kCollectionDoc)
+          .optional("collection", &RecordInput::collection, text(1, 255), kCollectionDoc)
           .done();
   return schema;
 }
 
-const SchemaPtr<OneOrMany<RecordBody>>& remember_schema() {
+const SchemaPtr<OneOrMany<RecordInput>>& remember_schema() {
   static const auto schema = one_or_many("records", record_schema(), kRecordsMax);
   return schema;
 }
@@ -70,8 +58,8 @@ const SchemaPtr<ForgetBody>& forget_schema() {
 const SchemaPtr<RecallBody>& recall_schema() {
   static const SchemaPtr<RecallBody> schema =
       Object<RecallBody>("Recall", "A question in plain words.")
-          .required("query", &RecallBody::query, text(1, std::size_t{64} << 10), "What to recall.")
-          .optional("k", &RecallBody::k, integer<std::size_t>(1, 1000),
+          .required("query", &RecallBody::query, text(1, kRecallQueryBytesMax), "What to recall.")
+          .optional("k", &RecallBody::k, integer<std::size_t>(1, kRecallRecordsMax),
                     "How many records at most; 10 unless given.")
           .optional("collection", &RecallBody::collection, text(1, 255), kCollectionDoc)
           .optional("score_threshold", &RecallBody::score_threshold, maybe(real()),
@@ -94,87 +82,36 @@ void write_remembered(JsonWriter& out, const engine::Remembered& record) {
   out.key("durable").value(record.durable).end_object();
 }
 
-// A seq that covers all of them, when one does: memory collections have one shard, so of several
-// writes to one collection the last version's token is the latest moment.
-std::string latest_seq(const std::vector<Result<engine::Remembered>>& records,
-                       bool same_collection) {
-  const engine::Remembered* latest = nullptr;
-  for (const auto& record : records) {
-    if (!record.ok()) continue;
-    if (latest == nullptr || record.value().version > latest->version) latest = &record.value();
-  }
-  return latest != nullptr && same_collection ? latest->seq : "";
-}
-
-void reply_batch(const CallPtr& call, const std::vector<Result<engine::Remembered>>& records,
-                 const std::string& seq) {
+void reply_batch(const CallPtr& call, const RememberedRecords& done) {
   Response response;
   JsonWriter out(response.body);
-  std::uint64_t failed = 0;
   out.begin_object().key("items").begin_array();
-  for (const auto& record : records) {
+  for (const auto& record : done.records) {
     out.begin_object();
     if (record.ok()) {
       out.key("record");
       write_remembered(out, record.value());
     } else {
-      ++failed;
       out.key("error");
       write_item_error(out, record.error());
     }
     out.end_object();
   }
   out.end_array();
-  out.key("remembered").value(std::uint64_t{records.size()} - failed);
-  out.key("failed").value(failed).end_object();
-  if (!seq.empty()) response.headers.emplace_back("Quipu-Seq", seq);
+  out.key("remembered").value(std::uint64_t{done.records.size()} - done.failed);
+  out.key("failed").value(done.failed).end_object();
+  if (!done.seq.empty()) response.headers.emplace_back("Quipu-Seq", done.seq);
   call->reply(std::move(response));
-}
-
-std::vector<engine::RememberRequest> to_requests(const Call& call, OneOrMany<RecordBody> body) {
-  std::vector<engine::RememberRequest> requests;
-  requests.reserve(body.items.size());
-  for (RecordBody& item : body.items) {
-    engine::RememberRequest request;
-    request.text = std::move(item.text);
-    request.id = item.id;
-    request.metadata = std::move(item.metadata);
-    request.collection = std::move(item.collection);
-    request.params = call.write_params(body.one ? "" : std::to_string(requests.size()));
-    requests.push_back(std::move(request));
-  }
-  return requests;
 }
 
 std::string query_collection(const Call& call) {
   return std::string(call.query("collection").value_or(""));
 }
 
-Error record_not_found(const PointId& id) {
-  return {ErrorCode::kNotFound, "there is no record " + id.to_string(), "record_not_found"};
-}
-
-// The payload without our own member, which becomes "chunk".
-void write_metadata(JsonWriter& out, const std::string& payload) {
-  const Result<JsonDocument> parsed = JsonDocument::parse(payload);
-  if (!parsed.ok() || !parsed.value().root().find(kChunkMember)) {
-    out.key("metadata").raw(parsed.ok() ? payload : "{}");
-    return;
-  }
-  out.key("metadata").begin_object();
-  parsed.value().root().for_each_member([&](std::string_view name, JsonView value) {
-    if (name != kChunkMember) out.key(name).raw(value.to_string());
-    return true;
-  });
-  out.end_object();
-  const JsonView chunk = *parsed.value().root().find(kChunkMember);
-  if (chunk.is_object()) out.key("chunk").raw(chunk.to_string());
-}
-
 }  // namespace
 
 void remember(const CallPtr& call) {
-  OneOrMany<RecordBody> body;
+  OneOrMany<RecordInput> body;
   if (call->is_ndjson()) {
     auto lines = call->lines(record_schema(), kRecordsMax);
     if (!lines) return;
@@ -185,43 +122,31 @@ void remember(const CallPtr& call) {
     body = std::move(*read);
   }
   call->drop_body();
-  const bool one = body.one;
-  const bool same_collection = std::ranges::all_of(body.items, [&](const RecordBody& item) {
-    return item.collection == body.items.front().collection;
-  });
-  const auto records = call->core().memory.remember(to_requests(*call, std::move(body)));
-  const std::string seq = latest_seq(records, same_collection);
-  if (!one) return reply_batch(call, records, seq);
-  if (!records.front().ok()) return call->fail(records.front().error());
+  const RememberedRecords done = remember_records(*call, std::move(body.items), body.one);
+  if (!body.one) return reply_batch(call, done);
+  const Result<engine::Remembered>& record = done.records.front();
+  if (!record.ok()) return call->fail(record.error());
   Response response;
   JsonWriter out(response.body);
-  write_remembered(out, records.front().value());
-  response.headers.emplace_back("Quipu-Seq", seq);
+  write_remembered(out, record.value());
+  response.headers.emplace_back("Quipu-Seq", done.seq);
   call->reply(std::move(response));
 }
 
 void get_record(const CallPtr& call) {
   const auto id = path_id(call, 0);
   if (!id) return;
-  std::string collection = query_collection(*call);
-  const bool usual = collection.empty();
-  if (usual) collection = call->core().options.memory_collection;
-  const auto points = call->core().engine.get(
-      call->tenant(), collection, {.ids = {*id}, .select = {}, .params = call->read_params()});
-  // The usual collection is made by the first remember(): before that, nothing is known.
-  if (!points.ok() && usual && points.error().stable_reason() == "collection_not_found") {
-    return call->fail(record_not_found(*id));
-  }
-  if (!points.ok()) return call->fail(points.error());
-  if (points.value().empty()) return call->fail(record_not_found(*id));
-  const Point& point = points.value().front();
+  const auto record = read_record(*call, *id, query_collection(*call), call->read_params());
+  if (!record.ok()) return call->fail(record.error());
+  const Point& point = record.value().point;
   Response response;
   JsonWriter out(response.body);
   out.begin_object().key("id");
   write_id(out, point.id);
   out.key("version").value(point.version);
   out.key("text").value(std::string_view(point.text ? *point.text : std::string()));
-  write_metadata(out, point.payload);
+  out.key("metadata").raw(record.value().metadata);
+  if (!record.value().chunk.empty()) out.key("chunk").raw(record.value().chunk);
   write_time(out, "created_at", point.created_us);
   write_time(out, "updated_at", point.updated_us);
   out.end_object();
@@ -246,21 +171,19 @@ void forget_record(const CallPtr& call) {
 void forget_records(const CallPtr& call) {
   const auto body = call->body(forget_schema());
   if (!body) return;
+  const auto items = forget_all(*call, body->ids, body->collection);
+  if (!items.ok()) return call->fail(items.error());
   std::string json;
   JsonWriter out(json);
   out.begin_object().key("items").begin_array();
-  for (const PointId& id : body->ids) {
-    const auto forgotten = call->core().memory.forget(id, body->collection);
-    const bool about_item = forgotten.ok() || forgotten.error().code == ErrorCode::kInvalidArgument;
-    // What stops one (no such collection, a full queue) stops all; what was forgotten stays so.
-    if (!about_item) return call->fail(forgotten.error());
+  for (const ForgottenRecord& item : items.value()) {
     out.begin_object().key("id");
-    write_id(out, id);
-    if (forgotten.ok()) {
-      out.key("outcome").value(forgotten.value() ? "deleted" : "not_found");
-    } else {
+    write_id(out, item.id);
+    if (item.error) {
       out.key("outcome").value("refused").key("error");
-      write_item_error(out, forgotten.error());
+      write_item_error(out, *item.error);
+    } else {
+      out.key("outcome").value(item.deleted ? "deleted" : "not_found");
     }
     out.end_object();
   }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "quipu/api/call.h"
+#include "quipu/api/calls/embedding.h"
 #include "quipu/api/problem.h"
 #include "quipu/api/rest/answers.h"
 #include "quipu/api/rest/handlers.h"
@@ -13,22 +14,14 @@
 namespace quipu::api::rest {
 namespace {
 
-constexpr std::size_t kTextsMax = 32;
-
-struct EmbedBody {
-  std::vector<std::string> texts;
-  std::string model;
-  embed::TextKind kind = embed::TextKind::kPassage;
-};
-
-const SchemaPtr<EmbedBody>& embed_schema() {
-  static const SchemaPtr<EmbedBody> schema =
-      Object<EmbedBody>("Embed", "Texts to turn into vectors.")
-          .required("texts", &EmbedBody::texts, array(text(1, limits::kTextBytesMax), 1, kTextsMax),
-                    "1 to 32 texts.")
-          .optional("model", &EmbedBody::model, text(1, 255),
+const SchemaPtr<EmbedInput>& embed_schema() {
+  static const SchemaPtr<EmbedInput> schema =
+      Object<EmbedInput>("Embed", "Texts to turn into vectors.")
+          .required("texts", &EmbedInput::texts,
+                    array(text(1, limits::kTextBytesMax), 1, kEmbedTextsMax), "1 to 32 texts.")
+          .optional("model", &EmbedInput::model, text(1, 255),
                     "The default model of the configuration unless given.")
-          .optional("kind", &EmbedBody::kind,
+          .optional("kind", &EmbedInput::kind,
                     names<embed::TextKind>({{"passage", embed::TextKind::kPassage},
                                             {"query", embed::TextKind::kQuery}}),
                     "Some models treat the two differently; passage unless given.")
@@ -54,36 +47,17 @@ void write_embedding(JsonWriter& out, const Result<embed::Embedding>& embedding)
 void embed(const CallPtr& call) {
   auto body = call->body(embed_schema());
   if (!body) return;
-  Core& core = call->core();
-  embed::Embedder& embedder = core.engine.embedder();
-  if (body->model.empty()) body->model = core.options.default_model;
-  const auto model = embedder.model(body->model);
-  if (!model.ok()) return call->fail(model.error());
-  const std::vector<std::string_view> texts(body->texts.begin(), body->texts.end());
-  embed::EmbedParams params;
-  params.model = body->model;
-  params.kind = body->kind;
-  params.deadline = core.clock.steady_now() + call->time_left();
-  const auto begun = core.clock.steady_now();
-  const auto embeddings = embedder.embed(texts, params);
-  const std::chrono::duration<double, std::milli> took = core.clock.steady_now() - begun;
-  // A text that fails fails alone; when none could be embedded, the request did.
-  std::uint64_t tokens = 0;
-  bool any = false;
-  for (const auto& embedding : embeddings) {
-    any = any || embedding.ok();
-    if (embedding.ok()) tokens += embedding.value().token_count;
-  }
-  if (!any) return call->fail(embeddings.front().error());
+  const auto done = embed_texts(*call, std::move(*body));
+  if (!done.ok()) return call->fail(done.error());
   std::string json;
   JsonWriter out(json);
   out.begin_object().key("embeddings").begin_array();
-  for (const auto& embedding : embeddings) write_embedding(out, embedding);
+  for (const auto& embedding : done.value().embeddings) write_embedding(out, embedding);
   out.end_array();
-  out.key("model").value(std::string_view(body->model));
-  out.key("dimension").value(model.value().dim);
-  out.key("usage").begin_object().key("total_tokens").value(tokens);
-  out.key("duration_ms").value(took.count()).end_object().end_object();
+  out.key("model").value(std::string_view(done.value().model));
+  out.key("dimension").value(done.value().dim);
+  out.key("usage").begin_object().key("total_tokens").value(done.value().token_count);
+  out.key("duration_ms").value(done.value().took_ms).end_object().end_object();
   call->reply_json(200, std::move(json));
 }
 
@@ -98,6 +72,7 @@ void models(const CallPtr& call) {
     out.key("revision").value(std::string_view(model.revision));
     out.key("architecture").value(std::string_view(model.architecture));
     out.key("format").value(std::string_view(model.format));
+    out.key("task").value(std::string_view(model.task));
     out.key("dimension").value(model.dim).key("tokens_max").value(model.tokens_max);
     out.key("pooling").value(std::string_view(model.pooling));
     out.key("normalised").value(model.normalised);

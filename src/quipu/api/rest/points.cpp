@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "quipu/api/call.h"
+#include "quipu/api/calls/payload_change.h"
 #include "quipu/api/rest/answers.h"
 #include "quipu/api/rest/filter_schema.h"
 #include "quipu/api/rest/handlers.h"
@@ -34,20 +35,7 @@ struct PointBody {
   bool if_absent = false;
 };
 
-// What changes of a payload, and which vectors go.
-struct Change {
-  std::optional<std::string> set_payload;
-  std::string set_key;
-  std::vector<std::string> delete_payload;
-  std::vector<std::string> delete_paths;
-  bool replace_payload = false;
-  std::vector<std::string> delete_vectors;
-  [[nodiscard]] bool empty() const {
-    return !set_payload && delete_payload.empty() && delete_paths.empty() && delete_vectors.empty();
-  }
-};
-
-struct PatchBody : Change {
+struct PatchBody : PayloadChange {
   PointId id;
   std::optional<GivenVector> vector;
   std::vector<GivenVector> vectors;
@@ -58,7 +46,7 @@ struct PatchBody : Change {
 struct PatchesBody {
   std::vector<PatchBody> points;
   std::optional<Filter> filter;
-  std::optional<Change> patch;
+  std::optional<PayloadChange> patch;
 };
 
 struct DeleteBody {
@@ -88,7 +76,6 @@ struct CountBody {
 
 constexpr const char* kVectorDoc = "The unnamed vector.";
 constexpr const char* kVectorsDoc = "Named vectors.";
-constexpr std::size_t kNamesMax = 1024;  // in a patch's lists
 constexpr const char* kIfVersionDoc = "Refuse unless the point exists with this version.";
 
 template <typename T>
@@ -140,29 +127,16 @@ Object<T> change_members(Object<T> object) {
       .optional("set_key", static_cast<std::string T::*>(&T::set_key), payload_path(),
                 "The path of the object that set_payload is merged into, made where it is missing.")
       .optional("delete_payload", static_cast<std::vector<std::string> T::*>(&T::delete_payload),
-                array(text(0, 4096), 1, kNamesMax),
+                array(text(0, 4096), 1, kPatchNamesMax),
                 "Members of the payload to remove, before set_payload.")
       .optional("delete_paths", static_cast<std::vector<std::string> T::*>(&T::delete_paths),
-                array(payload_path(), 1, kNamesMax),
+                array(payload_path(), 1, kPatchNamesMax),
                 "Paths to remove (a.b, a[].b), before set_payload; no elements of arrays.")
       .optional("replace_payload", static_cast<bool T::*>(&T::replace_payload), boolean(),
                 "set_payload becomes the whole payload; false unless given.")
       .optional("delete_vectors", static_cast<std::vector<std::string> T::*>(&T::delete_vectors),
                 array(text(0, 64), 1, limits::kVectorsPerCollectionMax),
                 "Names of vectors to remove; the unnamed one has the empty name.");
-}
-
-void check_change(const Change& change, const Path& at, FieldErrors& errors) {
-  if (change.replace_payload && !change.set_payload) {
-    errors.add(Path(at, "set_payload"), "missing_field", "is what replaces the payload");
-  }
-  if (!change.set_key.empty() && !change.set_payload) {
-    errors.add(Path(at, "set_payload"), "missing_field", "is what set_key takes");
-  }
-  if (!change.set_key.empty() && change.replace_payload) {
-    errors.add(Path(at, "set_key"), "bad_value",
-               "and replace_payload cannot both say where set_payload goes");
-  }
 }
 
 Object<PatchBody> patch_members(Object<PatchBody> object) {
@@ -175,7 +149,7 @@ Object<PatchBody> patch_members(Object<PatchBody> object) {
                 kIfVersionDoc)
       .check([](const PatchBody& body, const Path& at, FieldErrors& errors) {
         check_vectors(body, at, errors);
-        check_change(body, at, errors);
+        check_payload_change(body, at, errors);
         if (body.empty() && !body.vector && body.vectors.empty() && !body.text) {
           errors.add(at, "missing_field",
                      "must change something: set_payload, delete_payload, delete_paths, vector, "
@@ -184,15 +158,10 @@ Object<PatchBody> patch_members(Object<PatchBody> object) {
       });
 }
 
-SchemaPtr<Change> change_schema() {
-  return change_members(Object<Change>("PointChange", "What changes of every point that matches."))
-      .check([](const Change& change, const Path& at, FieldErrors& errors) {
-        check_change(change, at, errors);
-        if (!change.empty()) return;
-        errors.add(at, "missing_field",
-                   "must change something: set_payload, delete_payload, delete_paths or "
-                   "delete_vectors");
-      })
+SchemaPtr<PayloadChange> change_schema() {
+  return change_members(
+             Object<PayloadChange>("PointChange", "What changes of every point that matches."))
+      .check(check_filter_change)
       .done();
 }
 
@@ -326,17 +295,8 @@ PointWrite to_write(PointBody body) {
           .condition = {.if_version = body.if_version, .if_absent = body.if_absent}};
 }
 
-PointPatch to_patch(Change change) {
-  return {.set_payload = std::move(change.set_payload).value_or("{}"),
-          .delete_payload = std::move(change.delete_payload),
-          .replace_payload = change.replace_payload,
-          .set_key = std::move(change.set_key),
-          .delete_paths = std::move(change.delete_paths),
-          .delete_vectors = std::move(change.delete_vectors)};
-}
-
-PointPatch to_patch(PatchBody body) {
-  PointPatch patch = to_patch(std::move(static_cast<Change&>(body)));
+PointPatch to_point_patch(PatchBody body) {
+  PointPatch patch = to_patch(std::move(static_cast<PayloadChange&>(body)));
   patch.id = body.id;
   patch.vectors = joined(std::move(body.vector), std::move(body.vectors));
   patch.text = std::move(body.text);
@@ -466,7 +426,7 @@ void patch_points(const CallPtr& call) {
   }
   if (!rows_fit(call, body->points, false)) return;
   PatchRequest request{.points = {}, .params = call->write_params()};
-  for (PatchBody& item : body->points) request.points.push_back(to_patch(std::move(item)));
+  for (PatchBody& item : body->points) request.points.push_back(to_point_patch(std::move(item)));
   call->core().engine.patch_async(call->tenant(), collection_of(call), std::move(request),
                                   when_written(call, {}));
 }
@@ -483,7 +443,7 @@ void patch_point(const CallPtr& call) {
   if (!RowCheck(call).fits(*body, root)) return;
   if (*version) body->if_version = *version;
   PatchRequest request{.points = {}, .params = call->write_params()};
-  request.points.push_back(to_patch(std::move(*body)));
+  request.points.push_back(to_point_patch(std::move(*body)));
   call->core().engine.patch_async(call->tenant(), collection_of(call), std::move(request),
                                   when_written(call, {.one = true}));
 }

@@ -4,52 +4,15 @@
 #include <chrono>
 #include <memory>
 #include <string>
-#include <type_traits>
 #include <utility>
-#include <variant>
 
 namespace quipu::api::rest {
 namespace {
 
-// ---------------------------------------------------------------- what takes long
-
-bool is_text(const VectorInput& input) { return std::holds_alternative<TextInput>(input); }
-
-bool any_text(const std::vector<VectorInput>& inputs) {
-  return std::ranges::any_of(inputs, is_text);
-}
-
-// Those that score every vector, or read every record, if no prefetch says which.
-bool scans(const StageQuery& query) {
-  if (const auto* const recommend = std::get_if<RecommendQuery>(&query)) {
-    return recommend->strategy != RecommendStrategy::kAverageVector;
-  }
-  return std::holds_alternative<DiscoverQuery>(query) ||
-         std::holds_alternative<ContextQuery>(query) ||
-         std::holds_alternative<FeedbackQuery>(query) ||
-         std::holds_alternative<OrderByQuery>(query) || std::holds_alternative<SampleQuery>(query);
-}
-
-// Only of the queries that scans() lets through.
-bool has_text(const StageQuery& query) {
-  if (const auto* const nearest = std::get_if<NearestQuery>(&query)) return is_text(nearest->input);
-  const auto* const recommend = std::get_if<RecommendQuery>(&query);
-  return recommend != nullptr && (any_text(recommend->positive) || any_text(recommend->negative));
-}
-
-// With prefetches only their points are scored, but examples may still be texts.
-bool waits(const QueryStage& stage) {
-  return stage.query.has_value() && (scans(*stage.query) || has_text(*stage.query));
-}
-
-// ---------------------------------------------------------------- answers
-
 void write_parts(JsonWriter& out, const std::vector<ScorePart>& parts, bool hybrid) {
   out.key("parts").begin_array();
   for (const ScorePart& part : parts) {
-    const std::string prefetch = "prefetch[" + std::to_string(part.prefetch) + "]";
-    const std::string_view source = part.prefetch == 0 ? "vector" : "words";
-    out.begin_object().key("source").value(hybrid ? source : std::string_view(prefetch));
+    out.begin_object().key("source").value(std::string_view(source_of(part, hybrid)));
     out.key("rank").value(std::uint64_t{part.rank}).key("score").value(part.score);
     out.key("share").value(part.part).end_object();
   }
@@ -84,7 +47,7 @@ void run_all(const CallPtr& call, OneOrMany<RankedRequest> requests) {
     const auto begun = clock.steady_now();
     const auto result =
         call->core().engine.query(call->tenant(), call->parameter(0), request.query);
-    if (!result.ok()) return fail_item(call, result.error(), requests.one, i);
+    if (!result.ok()) return fail_query(call, result.error(), requests.one, i);
     const std::chrono::duration<double, std::milli> took = clock.steady_now() - begun;
     write_result(out, result.value(), request, shapes.value(), took.count());
   }
@@ -93,11 +56,6 @@ void run_all(const CallPtr& call, OneOrMany<RankedRequest> requests) {
 }
 
 }  // namespace
-
-// Recursion is bounded by limits::kQueryDepthMax.
-bool takes_long(const QueryStage& stage) {
-  return waits(stage) || std::ranges::any_of(stage.prefetch, takes_long);
-}
 
 void answer_ranked(const CallPtr& call, OneOrMany<RankedRequest> requests) {
   const bool long_one = std::ranges::any_of(
@@ -118,17 +76,6 @@ void write_hit(JsonWriter& out, const SearchHit& hit, const Select& select,
   if (!hit.parts.empty()) write_parts(out, hit.parts, hybrid);
   write_point_members(out, hit.point, select, shapes);
   out.end_object();
-}
-
-void fail_item(const CallPtr& call, const Error& error, bool one, std::size_t index) {
-  // What concerns the collection or the server concerns the whole request.
-  const bool about_item =
-      error.code == ErrorCode::kInvalidArgument || error.stable_reason() == "point_not_found" ||
-      error.stable_reason() == "vector_not_found" || error.stable_reason() == "words_not_found";
-  if (one || !about_item) return call->fail(error);
-  call->fail(error, {{.field = "queries[" + std::to_string(index) + "]",
-                      .code = std::string(error.stable_reason()),
-                      .detail = error.message}});
 }
 
 }  // namespace quipu::api::rest

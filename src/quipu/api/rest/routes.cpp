@@ -123,6 +123,82 @@ void add_collections(std::vector<Route>& routes) {
                     .response = "Dropped"});
 }
 
+void add_vectors(std::vector<Route>& routes) {
+  constexpr std::string_view kVectors = "/v1/collections/{collection}/vectors";
+  constexpr std::string_view kVector = "/v1/collections/{collection}/vectors/{vector}";
+  routes.push_back({.method = Method::kPost,
+                    .pattern = kVectors,
+                    .name = "vectors_change",
+                    .permission = "collections:write",
+                    .tag = "collections",
+                    .summary = "Add, drop and rename vectors of a collection, all or none",
+                    .handler = change_vectors,
+                    .execution = Execution::kWaiting,
+                    .body = {describe_change_vectors, nullptr,
+                             R"({"changes":[{"add":{"name":"next","dim":8}}]})", ""},
+                    .response = "Collection"});
+  routes.push_back({.method = Method::kPut,
+                    .pattern = kVector,
+                    .name = "vector_add",
+                    .permission = "collections:write",
+                    .tag = "collections",
+                    .summary = "Add a vector to a collection; points have it when they are next "
+                               "given one",
+                    .handler = add_vector,
+                    .execution = Execution::kWaiting,
+                    .body = {describe_add_vector, nullptr, R"({"dim":4,"metric":"dot"})", ""},
+                    .success = 201,
+                    .response = "Collection"});
+  routes.push_back({.method = Method::kDelete,
+                    .pattern = kVector,
+                    .name = "vector_drop",
+                    .permission = "collections:write",
+                    .tag = "collections",
+                    .summary = "Drop a vector with all that points have of it",
+                    .handler = drop_vector,
+                    .execution = Execution::kWaiting,
+                    .response = "Collection"});
+}
+
+void add_collection_snapshots(std::vector<Route>& routes) {
+  constexpr std::string_view kSnapshots = "/v1/collections/{collection}/snapshots";
+  constexpr std::string_view kOne = "/v1/collections/{collection}/snapshots/{snapshot}";
+  const auto add = [&routes](Method method, std::string_view pattern, std::string_view name,
+                             std::string_view summary, Handler handler) -> Route& {
+    return routes.emplace_back(Route{.method = method,
+                                     .pattern = pattern,
+                                     .name = name,
+                                     .permission = "snapshots:write",
+                                     .tag = "snapshots",
+                                     .summary = summary,
+                                     .handler = handler,
+                                     .execution = Execution::kWaiting,
+                                     .response = "CollectionSnapshot"});
+  };
+  add(Method::kGet, kSnapshots, "collection_snapshots_list", "The snapshots of a collection",
+      list_collection_snapshots)
+      .response = "CollectionSnapshots";
+  add(Method::kPost, kSnapshots, "collection_snapshot_make",
+      "Write a collection, as of one moment, into a file", make_collection_snapshot)
+      .success = 201;
+  Route& fetched = add(Method::kGet, kOne, "collection_snapshot_fetch", "A snapshot's file",
+                       fetch_collection_snapshot);
+  fetched.response = "";
+  fetched.response_type = "application/octet-stream";
+  Route& sent = add(Method::kPut, kOne, "collection_snapshot_send",
+                    "Put a snapshot of elsewhere beside the others", send_collection_snapshot);
+  sent.success = 201;
+  sent.upload_type = "application/octet-stream";
+  add(Method::kDelete, kOne, "collection_snapshot_delete", "Delete a snapshot",
+      delete_collection_snapshot)
+      .response = "Dropped";
+  Route& recovery =
+      add(Method::kPost, "/v1/collections/{collection}/snapshots:recover", "collection_recover",
+          "Make a collection of a snapshot, or put it in the place of one", recover_collection);
+  recovery.body = {describe_recover_collection, nullptr, R"({"snapshot":"kept.snapshot"})", ""};
+  recovery.response = "Collection";
+}
+
 void add_aliases(std::vector<Route>& routes) {
   routes.push_back({.method = Method::kGet,
                     .pattern = "/v1/aliases",
@@ -436,6 +512,21 @@ void add_embedding(std::vector<Route>& routes) {
   embed_route.pattern = "/embed";
   embed_route.name = "embed_root";
   routes.push_back(std::move(embed_route));
+  routes.push_back(
+      {.method = Method::kPost,
+       .pattern = "/v1/rerank",
+       .name = "rerank",
+       .permission = "embed:use",
+       .tag = "embedding",
+       .summary = "Rank texts by how well they answer a query",
+       .handler = rerank,
+       .execution = Execution::kWaiting,
+       .body =
+           {describe_rerank, nullptr,
+            R"({"query":"where is the key?","documents":["there"],"model":"bge-reranker-base"})",
+            ""},
+       .response = "Reranked",
+       .body_bytes_max = std::size_t{40} << 20});
   routes.push_back({.method = Method::kGet,
                     .pattern = "/v1/models",
                     .name = "models_list",
@@ -458,8 +549,6 @@ constexpr Planned kPlanned[] = {
     {Method::kGet, "/v1/snapshots", "List snapshots"},
     {Method::kGet, "/v1/collections/{collection}/indexes", "Payload indexes"},
     {Method::kPut, "/v1/collections/{collection}/indexes", "Payload indexes"},
-    {Method::kGet, "/v1/collections/{collection}/snapshots", "Snapshots of one collection"},
-    {Method::kPost, "/v1/collections/{collection}/snapshots", "Snapshots of one collection"},
     {Method::kGet, "/v1/collections/{collection}/edges", "Edges between points"},
     {Method::kPost, "/v1/collections/{collection}/edges", "Edges between points"},
     {Method::kPost, "/v1/collections/{collection}/graph/{operation}", "Walks over edges"},
@@ -486,7 +575,6 @@ constexpr Planned kPlanned[] = {
     {Method::kDelete, "/v1/jobs/{id}", "Cancel long work"},
     {Method::kGet, "/v1/events", "Change events"},
     {Method::kGet, "/ws", "Change events over WebSocket"},
-    {Method::kPost, "/v1/rerank", "Rerank documents"},
     {Method::kPost, "/v1/tokenize", "Token ids of a text"},
     {Method::kPost, "/v1/embed_sparse", "Sparse vectors of texts"},
     {Method::kPost, "/v1/embeddings", "Embeddings as OpenAI's clients ask for them"},
@@ -516,6 +604,8 @@ std::vector<Route> make_routes() {
   routes.reserve(128);
   add_system(routes);
   add_collections(routes);
+  add_vectors(routes);
+  add_collection_snapshots(routes);
   add_aliases(routes);
   add_point_writes(routes);
   add_point_reads(routes);

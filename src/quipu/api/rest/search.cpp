@@ -16,7 +16,9 @@ const SchemaPtr<OneOrMany<SearchBody>>& search_schema() {
           Object<SearchBody>("Search",
                              "What to look for: exactly one of vector, text and id; for hybrid a "
                              "text, and a vector or an id may stand for its meaning."))
-          .check(check_search)
+          .check([](const SearchBody& body, const Path& at, FieldErrors& errors) {
+            check_search(body, at, errors);
+          })
           .done();
   static const auto schema = one_or_many("queries", item, limits::kSearchBatchMax);
   return schema;
@@ -31,8 +33,11 @@ void search(const CallPtr& call) {
   OneOrMany<RankedRequest> requests{.items = {}, .one = body->one};
   requests.items.reserve(body->items.size());
   for (std::size_t i = 0; i < body->items.size(); ++i) {
-    auto request = to_request(std::move(body->items[i]), *call, call->parameter(0));
-    if (!request.ok()) return fail_item(call, request.error(), body->one, i);
+    SearchBody& item = body->items[i];
+    const Select select = item.select();
+    auto request =
+        to_request(std::move(static_cast<SearchInput&>(item)), select, *call, call->parameter(0));
+    if (!request.ok()) return fail_query(call, request.error(), body->one, i);
     requests.items.push_back(std::move(request).value());
   }
   answer_ranked(call, std::move(requests));

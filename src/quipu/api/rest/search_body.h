@@ -8,41 +8,16 @@
 #include <utility>
 #include <vector>
 
-#include "quipu/api/call.h"
+#include "quipu/api/calls/search_input.h"
 #include "quipu/api/rest/filter_schema.h"
-#include "quipu/api/rest/ranked.h"
 #include "quipu/api/rest/select_schema.h"
 #include "quipu/base/limits.h"
 
 namespace quipu::api::rest {
 
-struct HybridBody {
-  FusionKind fusion = FusionKind::kRrf;
-  double k = 60;
-  std::vector<double> weights;
-  std::size_t prefetch = 100;
-  std::string words;
-};
+struct SearchBody : Selection, SearchInput {};
 
-struct SearchBody : Selection {
-  std::optional<GivenVector> vector;
-  std::optional<std::string> text;
-  std::optional<PointId> id;
-  std::string vector_name;
-  std::size_t k = 10;
-  std::size_t offset = 0;
-  std::uint32_t ef = 0;
-  bool exact = false;
-  std::optional<Filter> filter;
-  std::optional<float> score_threshold;
-  std::optional<HybridBody> hybrid;
-  bool explain = false;
-};
-
-[[nodiscard]] SchemaPtr<HybridBody> hybrid_schema();
-// What concerns several of the members.
-void check_search(const SearchBody& body, const Path& at, FieldErrors& errors);
-
+[[nodiscard]] SchemaPtr<HybridInput> hybrid_schema();
 // A member of a base, as one of the struct that a schema is for.
 template <typename T, typename Base, typename M>
 [[nodiscard]] constexpr M T::*member_of(M Base::*member) {
@@ -86,10 +61,5 @@ template <typename T>
                 "Say how the answer was found, how long each stage took, and what each ranking "
                 "gave to a fused score.");
 }
-
-// What is asked of the engine. `collection`: where it will be asked. Errors: kInvalidArgument,
-// kNotFound naming the words that are not there.
-[[nodiscard]] Result<RankedRequest> to_request(SearchBody body, const Call& call,
-                                               std::string_view collection);
 
 }  // namespace quipu::api::rest

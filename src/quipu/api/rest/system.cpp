@@ -1,12 +1,12 @@
 // Health, status, metrics, the API's own description, configuration and snapshots.
-#include <algorithm>
 #include <string>
 
 #include "quipu/api/call.h"
+#include "quipu/api/calls/health.h"
+#include "quipu/api/calls/server_snapshot.h"
 #include "quipu/api/rest/answers.h"
 #include "quipu/api/rest/docs_page.h"
 #include "quipu/api/rest/handlers.h"
-#include "quipu/base/file_system.h"
 #include "quipu/base/json.h"
 #include "quipu/base/quote.h"
 #include "quipu/telemetry/prometheus_registry.h"
@@ -18,20 +18,13 @@ struct SnapshotBody {
   std::string name;
 };
 
-bool plain_name(std::string_view name) {
-  return std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '-';
-  });
-}
-
 const SchemaPtr<SnapshotBody>& snapshot_schema() {
   static const SchemaPtr<SnapshotBody> schema =
       Object<SnapshotBody>("SnapshotRequest", "Where the snapshot goes.")
-          .required("name", &SnapshotBody::name, text(1, 100),
+          .required("name", &SnapshotBody::name, text(1, kServerSnapshotNameMax),
                     "Its folder below the data folder's snapshots/: letters, digits, _ and -.")
           .check([](const SnapshotBody& body, const Path& at, FieldErrors& errors) {
-            if (plain_name(body.name)) return;
+            if (is_server_snapshot_name(body.name)) return;
             errors.add(Path(at, "name"), "bad_value",
                        "must have only letters, digits, _ and -, got " + in_quotes(body.name));
           })
@@ -39,23 +32,19 @@ const SchemaPtr<SnapshotBody>& snapshot_schema() {
   return schema;
 }
 
-bool degraded(const EngineStatus& status) { return status.state != "ready"; }
-
 void write_query_cache(const QueryCacheStatus& cache, JsonWriter& out) {
-  const std::uint64_t asked = cache.hits + cache.misses + cache.stale;
   out.key("query_cache").begin_object();
   out.key("entries").value(cache.entries).key("bytes").value(cache.bytes);
   out.key("hits").value(cache.hits).key("misses").value(cache.misses);
   out.key("stale").value(cache.stale).key("evictions").value(cache.evictions);
-  out.key("hit_rate")
-      .value(asked == 0 ? 0.0 : static_cast<double>(cache.hits) / static_cast<double>(asked));
+  out.key("hit_rate").value(hit_rate(cache));
   out.end_object();
 }
 
 void reply_health(const CallPtr& call, const EngineStatus& status) {
   std::string json;
   JsonWriter out(json);
-  out.begin_object().key("status").value(degraded(status) ? "degraded" : "ok");
+  out.begin_object().key("status").value(is_degraded(status) ? "degraded" : "ok");
   out.key("state").value(std::string_view(status.state));
   if (!status.state_reason.empty()) {
     out.key("reason").value(std::string_view(status.state_reason));
@@ -98,10 +87,8 @@ void health_live(const CallPtr& call) { reply_ok(call); }
 
 void health_ready(const CallPtr& call) {
   const EngineStatus status = call->core().engine.status();
-  if (!degraded(status)) return reply_health(call, status);
-  std::string why = "the engine is " + status.state;
-  if (!status.state_reason.empty()) why += ": " + status.state_reason;
-  call->fail({ErrorCode::kUnavailable, why, "not_ready"});
+  if (!is_degraded(status)) return reply_health(call, status);
+  call->fail(not_ready(status));
 }
 
 // The server takes requests only after the engine has opened: being asked at all is the answer.
@@ -166,25 +153,12 @@ void config(const CallPtr& call) {
 void snapshot(const CallPtr& call) {
   const auto body = call->body(snapshot_schema());
   if (!body) return;
-  Core& core = call->core();
-  const std::string& parent = core.options.snapshots_dir;
-  if (parent.empty()) {
-    return call->fail(
-        {ErrorCode::kUnimplemented, "this server has no folder for snapshots", "not_built"});
-  }
-  const Status made = posix_file_system().create_directories(parent);
-  if (!made.ok()) return call->fail(made.error());
-  const std::string directory = parent + "/" + body->name;
-  if (posix_file_system().exists(directory)) {
-    return call->fail({ErrorCode::kAlreadyExists,
-                       "snapshot " + in_quotes(body->name) + " exists already", "snapshot_exists"});
-  }
-  const Status taken = core.engine.snapshot(directory);
-  if (!taken.ok()) return call->fail(taken.error());
+  const auto path = take_server_snapshot(*call, body->name);
+  if (!path.ok()) return call->fail(path.error());
   std::string json;
   JsonWriter out(json);
   out.begin_object().key("name").value(std::string_view(body->name));
-  out.key("path").value(std::string_view("snapshots/" + body->name));
+  out.key("path").value(std::string_view(path.value()));
   out.key("took_ms").value(milliseconds_since_start(*call)).end_object();
   call->reply_json(201, std::move(json));
 }

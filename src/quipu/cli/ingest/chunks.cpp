@@ -1,8 +1,8 @@
 #include "quipu/cli/ingest/chunks.h"
 
 #include <algorithm>
-#include <cctype>
 
+#include "quipu/base/ascii.h"
 #include "quipu/base/bytes.h"
 #include "quipu/engine/plain_memory.h"
 #include "quipu/text/documents/utf8.h"
@@ -46,13 +46,6 @@ std::vector<Unit> units_of(std::string_view text) {
     i = end;
   }
   return units;
-}
-
-bool same_ignoring_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-    return std::tolower(static_cast<unsigned char>(x)) ==
-           std::tolower(static_cast<unsigned char>(y));
-  });
 }
 
 bool is_left_out(std::string_view heading, const std::vector<std::string>& left_out) {

@@ -18,9 +18,9 @@ text::Document markdown(std::string content) {
   return text::read_markdown(std::move(content), "a.md").value();
 }
 
-CutText words(testing::FakeEmbedder& embedder) {
+CutText words(testing_support::FakeEmbedder& embedder) {
   return [&](std::string_view text, std::uint32_t tokens_max, std::uint32_t overlap) {
-    return embedder.chunk(testing::FakeEmbedder::kDefaultModel, text, tokens_max, overlap);
+    return embedder.chunk(testing_support::FakeEmbedder::kDefaultModel, text, tokens_max, overlap);
   };
 }
 
@@ -59,7 +59,7 @@ TEST(CutByEstimate, PrefersTheEndOfALine) {
 }
 
 TEST(MakeChunks, SayWhereTheyStand) {
-  testing::FakeEmbedder embedder;
+  testing_support::FakeEmbedder embedder;
   const text::Document document = markdown("# Roof\nintro\n\n## Tiles\n  Red ones.\n  Or grey.\n");
   const auto chunks = make_chunks(document, {}, words(embedder));
   ASSERT_TRUE(chunks.ok());
@@ -75,7 +75,7 @@ TEST(MakeChunks, SayWhereTheyStand) {
 }
 
 TEST(MakeChunks, HoldTheLimitWithTheirContext) {
-  testing::FakeEmbedder embedder;
+  testing_support::FakeEmbedder embedder;
   std::string content = "# A title of some words\n";
   for (int i = 0; i < 500; ++i) content += "word" + std::to_string(i) + (i % 9 == 0 ? "\n" : " ");
   for (const bool context : {true, false}) {
@@ -87,7 +87,7 @@ TEST(MakeChunks, HoldTheLimitWithTheirContext) {
     std::set<std::string> seen;
     for (const Chunk& chunk : chunks.value()) {
       const auto embedded = embedder.embed(std::vector<std::string_view>{chunk.text},
-                                           {.model = testing::FakeEmbedder::kDefaultModel});
+                                           {.model = testing_support::FakeEmbedder::kDefaultModel});
       EXPECT_LE(embedded[0].value().token_count, 50U);
       EXPECT_EQ(chunk.text.starts_with("A title of some words\n"), context);
       std::istringstream split(chunk.text);
@@ -98,7 +98,7 @@ TEST(MakeChunks, HoldTheLimitWithTheirContext) {
 }
 
 TEST(MakeChunks, LeaveSectionsOut) {
-  testing::FakeEmbedder embedder;
+  testing_support::FakeEmbedder embedder;
   const text::Document document =
       markdown("# Name\nx\n# Use\ny\n## Name\nz\n# Author\nw\n## Of what\nv\n# Authors\nu\n");
   const auto chunks = make_chunks(

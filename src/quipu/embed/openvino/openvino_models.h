@@ -8,7 +8,7 @@
 
 namespace quipu::embed {
 
-// A BERT encoder from weights, over packed texts. OpenVINO's exceptions pass through both.
+// An encoder from weights, over packed texts. OpenVINO's exceptions pass through both.
 [[nodiscard]] Result<std::unique_ptr<RuntimeModel>> make_packed_model(ov::Core& core,
                                                                       const RuntimeModelSpec& spec,
                                                                       const ov::AnyMap& options);

@@ -18,10 +18,10 @@ class OpenVinoRuntime final : public Runtime {
   Result<std::unique_ptr<RuntimeModel>> load(const RuntimeModelSpec& spec) override {
     try {
       const ov::AnyMap options = options_for(spec);
-      return spec.bert.has_value() ? make_packed_model(core_, spec, options)
-                                   : make_padded_model(core_, spec, options);
+      return spec.encoder.has_value() ? make_packed_model(core_, spec, options)
+                                      : make_padded_model(core_, spec, options);
     } catch (const std::exception& problem) {
-      const bool from_file = !spec.bert.has_value();
+      const bool from_file = !spec.encoder.has_value();
       return Error{from_file ? ErrorCode::kCorruption : ErrorCode::kInternal,
                    (from_file ? spec.model_file : spec.name) +
                        ": OpenVINO could not load it: " + problem.what(),
@@ -61,8 +61,7 @@ class CatchingModel final : public RuntimeModel {
   [[nodiscard]] std::size_t batch_tokens() const noexcept override {
     return model_->batch_tokens();
   }
-  Status embed(std::span<const std::span<const std::uint32_t>> texts,
-               std::span<float> vectors) override {
+  Status embed(std::span<const ModelInput> texts, std::span<float> vectors) override {
     try {
       return model_->embed(texts, vectors);
     } catch (const std::exception& problem) {

@@ -2,7 +2,7 @@
 #include <string>
 #include <utility>
 
-#include "quipu/embed/openvino/bert_graph.h"
+#include "quipu/embed/openvino/encoder_graph.h"
 #include "quipu/embed/openvino/openvino_models.h"
 #include "quipu/embed/openvino/request_pool.h"
 
@@ -28,12 +28,14 @@ std::size_t round_texts(std::size_t count) {
   return size;
 }
 
-using Texts = std::span<const std::span<const std::uint32_t>>;
+using Texts = std::span<const ModelInput>;
 
 class PackedModel final : public RuntimeModel {
  public:
   PackedModel(ov::CompiledModel model, const RuntimeModelSpec& spec)
-      : info_{.dim = spec.bert->hidden, .precision = precision_of(model), .device = "CPU"},
+      : info_{.dim = spec.task == ModelTask::kScore ? 1 : spec.encoder->hidden,
+              .precision = precision_of(model),
+              .device = "CPU"},
         pooling_(spec.pooling),
         model_(std::move(model)),
         requests_(model_, spec.threads) {}
@@ -44,11 +46,11 @@ class PackedModel final : public RuntimeModel {
   Status embed(Texts texts, std::span<float> vectors) override {
     std::size_t first = 0;
     while (first < texts.size()) {
-      std::size_t tokens = texts[first].size();
+      std::size_t tokens = texts[first].ids.size();
       std::size_t end = first + 1;
       while (end < texts.size() && end - first < kPackTextsMax &&
-             tokens + texts[end].size() <= kPackTokens) {
-        tokens += texts[end++].size();
+             tokens + texts[end].ids.size() <= kPackTokens) {
+        tokens += texts[end++].ids.size();
       }
       run_pack(texts.subspan(first, end - first), tokens,
                vectors.subspan(first * info_.dim, (end - first) * info_.dim));
@@ -70,26 +72,31 @@ class PackedModel final : public RuntimeModel {
     ov::Tensor ids = input(kPackedIds, {size});
     ov::Tensor positions = input(kPackedPositions, {size});
     ov::Tensor owners = input(kPackedTexts, {size});
+    ov::Tensor types = input(kPackedTypes, {size});
     ov::Tensor pool = input(kPackedPool, {rows, size});
     ov::Tensor scale = input(kPackedScale, {rows, 1});
     fill(texts, size, rows, ids.data<std::int32_t>(), positions.data<std::int32_t>(),
-         owners.data<std::int32_t>(), pool.data<float>(), scale.data<float>());
+         owners.data<std::int32_t>(), types.data<std::int32_t>(), pool.data<float>(),
+         scale.data<float>());
     request->infer();
     const float* const out = request->get_output_tensor().data<const float>();
     std::copy_n(out, vectors.size(), vectors.data());
   }
 
   void fill(Texts texts, std::size_t size, std::size_t rows, std::int32_t* ids,
-            std::int32_t* positions, std::int32_t* owners, float* pool, float* scale) const {
+            std::int32_t* positions, std::int32_t* owners, std::int32_t* types, float* pool,
+            float* scale) const {
     std::fill_n(pool, rows * size, 0.0F);
     std::fill_n(scale, rows, 0.0F);
     std::size_t at = 0;
     for (std::size_t text = 0; text < texts.size(); ++text) {
-      const std::size_t count = texts[text].size();
+      const std::size_t count = texts[text].ids.size();
+      const std::span<const std::uint8_t> of_types = texts[text].types;
       for (std::size_t i = 0; i < count; ++i) {
-        ids[at + i] = static_cast<std::int32_t>(texts[text][i]);
+        ids[at + i] = static_cast<std::int32_t>(texts[text].ids[i]);
         positions[at + i] = static_cast<std::int32_t>(i);
         owners[at + i] = static_cast<std::int32_t>(text);
+        types[at + i] = of_types.empty() ? 0 : of_types[i];
       }
       float* const chosen = pool + text * size + at;
       if (pooling_ == Pooling::kCls) {
@@ -105,6 +112,7 @@ class PackedModel final : public RuntimeModel {
     for (; at < size; ++at) {
       ids[at] = 0;
       positions[at] = 0;
+      types[at] = 0;
       owners[at] = -1;  // Padding sees only padding, and no text's vector has any of it.
     }
   }
@@ -120,7 +128,7 @@ class PackedModel final : public RuntimeModel {
 Result<std::unique_ptr<RuntimeModel>> make_packed_model(ov::Core& core,
                                                         const RuntimeModelSpec& spec,
                                                         const ov::AnyMap& options) {
-  QUIPU_TRY(const std::shared_ptr<ov::Model> graph, build_bert_graph(spec));
+  QUIPU_TRY(const std::shared_ptr<ov::Model> graph, build_encoder_graph(spec));
   return std::unique_ptr<RuntimeModel>(
       std::make_unique<PackedModel>(core.compile_model(graph, "CPU", options), spec));
 }

@@ -17,7 +17,7 @@ namespace op = ov::opset13;
 constexpr std::size_t kBatchTokens = 512;
 constexpr std::size_t kLengthStep = 8;
 
-using Texts = std::span<const std::span<const std::uint32_t>>;
+using Texts = std::span<const ModelInput>;
 
 // What an input of the file is given.
 enum class Feed : std::uint8_t { kIds, kMask, kTypes, kPositions, kPool };
@@ -65,7 +65,9 @@ Result<PaddedGraph> read_graph(ov::Core& core, const RuntimeModelSpec& spec) {
       vectors = output.get_node()->input_value(0);
     }
   }
-  if (vectors.get_node() == nullptr) {
+  if (spec.task == ModelTask::kScore) {
+    vectors = file->output(0).get_node()->input_value(0);
+  } else if (vectors.get_node() == nullptr) {
     const ov::Output<ov::Node> hidden = file->output(0).get_node()->input_value(0);
     if (hidden.get_partial_shape().rank() != ov::Rank(3)) {
       return unsupported(spec, "the first output is not [texts, tokens, hidden]");
@@ -89,12 +91,15 @@ Result<PaddedGraph> read_graph(ov::Core& core, const RuntimeModelSpec& spec) {
       vectors = std::make_shared<op::Squeeze>(product, axis(1))->output(0);
     }
   }
-  if (spec.normalise) vectors = graph::unit_length(vectors);
+  if (spec.normalise && spec.task == ModelTask::kEmbed) vectors = graph::unit_length(vectors);
   const ov::PartialShape shape = vectors.get_partial_shape();
   if (shape.rank() != ov::Rank(2) || shape[1].is_dynamic()) {
     return unsupported(spec, "the vectors' dimension is not fixed by the file");
   }
   graph.dim = static_cast<std::uint32_t>(shape[1].get_length());
+  if (spec.task == ModelTask::kScore && graph.dim != 1) {
+    return unsupported(spec, "it gives " + std::to_string(graph.dim) + " scores where one is due");
+  }
   graph.model = std::make_shared<ov::Model>(ov::OutputVector{vectors}, parameters, "padded");
   return graph;
 }
@@ -117,12 +122,12 @@ class PaddedModel final : public RuntimeModel {
     std::vector<std::size_t> order(texts.size());
     std::iota(order.begin(), order.end(), 0U);
     std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-      return texts[a].size() < texts[b].size();
+      return texts[a].ids.size() < texts[b].ids.size();
     });
     for (std::size_t first = 0; first < order.size();) {
-      const std::size_t length = padded(texts[order[first]].size());
+      const std::size_t length = padded(texts[order[first]].ids.size());
       std::size_t end = first + 1;
-      while (!one_by_one_ && end < order.size() && padded(texts[order[end]].size()) == length &&
+      while (!one_by_one_ && end < order.size() && padded(texts[order[end]].ids.size()) == length &&
              (end - first + 1) * length <= kBatchTokens) {
         ++end;
       }
@@ -147,7 +152,7 @@ class PaddedModel final : public RuntimeModel {
       ov::Tensor tensor = request->get_input_tensor(i);
       tensor.set_shape({rows.size(), length});
       for (std::size_t row = 0; row < rows.size(); ++row) {
-        const std::span<const std::uint32_t> text = texts[rows[row]];
+        const ModelInput& text = texts[rows[row]];
         for (std::size_t at = 0; at < length; ++at) {
           put(tensor, row * length + at, feeds_[i], text, at);
         }
@@ -160,16 +165,17 @@ class PaddedModel final : public RuntimeModel {
     }
   }
 
-  void put(ov::Tensor& tensor, std::size_t place, Feed feed, std::span<const std::uint32_t> text,
+  void put(ov::Tensor& tensor, std::size_t place, Feed feed, const ModelInput& text,
            std::size_t at) const {
-    const bool inside = at < text.size();
+    const bool inside = at < text.ids.size();
     if (feed == Feed::kPool) {
-      tensor.data<float>()[place] = inside ? pool_weight(text.size(), at) : 0.0F;
+      tensor.data<float>()[place] = inside ? pool_weight(text.ids.size(), at) : 0.0F;
       return;
     }
     std::int64_t value = 0;
-    if (feed == Feed::kIds && inside) value = text[at];
+    if (feed == Feed::kIds && inside) value = text.ids[at];
     if (feed == Feed::kMask && inside) value = 1;
+    if (feed == Feed::kTypes && inside && !text.types.empty()) value = text.types[at];
     if (feed == Feed::kPositions) value = static_cast<std::int64_t>(at);
     if (tensor.get_element_type() == ov::element::i32) {
       tensor.data<std::int32_t>()[place] = static_cast<std::int32_t>(value);

@@ -13,7 +13,7 @@
 
 #include "quipu/embed/runtime.h"
 
-namespace quipu::embed::testing {
+namespace quipu::embed::testing_support {
 
 // A directory that is gone, with all in it, when this is.
 class TemporaryFolder {
@@ -47,24 +47,25 @@ struct TinyModelOptions {
   std::uint32_t tokens_max = 24;
   std::string weight_type = "F32";
   std::string query_prefix;
+  bool scores = false;  // a cross-encoder with one label
 };
 inline constexpr std::uint32_t kTinyHidden = 16;
 inline constexpr std::uint32_t kTinyHeads = 4;
 inline constexpr std::uint32_t kTinyPositions = 32;
-[[nodiscard]] BertShape tiny_shape(const TinyModelOptions& options);
+[[nodiscard]] EncoderShape tiny_shape(const TinyModelOptions& options);
 [[nodiscard]] Tensors tiny_weights(const TinyModelOptions& options);
 // Writes the folder `path`, complete.
 void write_tiny_model(const std::string& path, const TinyModelOptions& options);
 
 // A text's vector by the plainest loops: the twin of every runtime.
-[[nodiscard]] std::vector<float> naive_bert(const BertShape& shape, const Tensors& weights,
+[[nodiscard]] std::vector<float> naive_bert(const EncoderShape& shape, const Tensors& weights,
                                             const std::vector<std::uint32_t>& ids, Pooling pooling,
                                             bool normalise);
 
 // Vectors are made from the ids alone; tests may look at and change what calls do.
 class FakeRuntime final : public Runtime {
  public:
-  using Texts = std::span<const std::span<const std::uint32_t>>;
+  using Texts = std::span<const ModelInput>;
   [[nodiscard]] std::string version() const override { return "fake"; }
   Result<std::unique_ptr<RuntimeModel>> load(const RuntimeModelSpec& spec) override;
   // What a text's vector is.
@@ -80,4 +81,4 @@ class FakeRuntime final : public Runtime {
 [[nodiscard]] std::unique_ptr<RuntimeModel> make_fake_model(FakeRuntime& runtime,
                                                             std::uint32_t dim);
 
-}  // namespace quipu::embed::testing
+}  // namespace quipu::embed::testing_support

@@ -13,7 +13,7 @@
 #include "quipu/base/rng.h"
 #include "quipu/embed/testing/tiny_model.h"
 
-namespace quipu::embed::testing {
+namespace quipu::embed::testing_support {
 namespace {
 
 JsonDocument expectations() {
@@ -186,20 +186,22 @@ std::string make_safetensors(const Tensors& tensors, const std::string& type) {
   return out + header + data;
 }
 
-BertShape tiny_shape(const TinyModelOptions& options) {
+EncoderShape tiny_shape(const TinyModelOptions& options) {
   return {.layers = options.layers,
           .hidden = kTinyHidden,
           .heads = kTinyHeads,
+          .key_value_heads = kTinyHeads,
+          .head_size = kTinyHidden / kTinyHeads,
           .intermediate = 32,
           .positions = kTinyPositions,
           .vocabulary = small_vocabulary_size(),
           .token_types = 2,
-          .layer_norm_eps = 1e-12,
+          .norm_eps = 1e-12,
           .activation = Activation::kGelu};
 }
 
 Tensors tiny_weights(const TinyModelOptions& options) {
-  const BertShape shape = tiny_shape(options);
+  const EncoderShape shape = tiny_shape(options);
   Rng rng(options.seed);
   Tensors out;
   const auto put = [&](const std::string& name, std::vector<std::uint64_t> size, double around) {
@@ -234,20 +236,36 @@ Tensors tiny_weights(const TinyModelOptions& options) {
     linear_pair(prefix + "output.dense", shape.hidden, shape.intermediate);
     norm_pair(prefix + "output.LayerNorm");
   }
+  if (options.scores) {
+    linear_pair("pooler.dense", shape.hidden, shape.hidden);
+    linear_pair("classifier", 1, shape.hidden);
+  }
   return out;
 }
 
 void write_tiny_model(const std::string& path, const TinyModelOptions& options) {
-  const BertShape shape = tiny_shape(options);
-  write_file(path + "/config.json",
-             "{\"model_type\": \"bert\", \"hidden_act\": \"gelu\", \"hidden_size\": " +
-                 std::to_string(shape.hidden) + ", \"intermediate_size\": " +
-                 std::to_string(shape.intermediate) + ", \"layer_norm_eps\": 1e-12, " +
-                 "\"max_position_embeddings\": " + std::to_string(shape.positions) +
-                 ", \"num_attention_heads\": " + std::to_string(shape.heads) +
-                 ", \"num_hidden_layers\": " + std::to_string(shape.layers) +
-                 ", \"type_vocab_size\": 2, \"vocab_size\": " + std::to_string(shape.vocabulary) +
-                 "}");
+  const EncoderShape shape = tiny_shape(options);
+  write_file(
+      path + "/config.json",
+      "{\"model_type\": \"bert\", " +
+          std::string(options.scores ? R"("architectures": ["BertForSequenceClassification"], )"
+                                       R"("id2label": {"0": "LABEL_0"}, )"
+                                     : "") +
+          "\"hidden_act\": \"gelu\", \"hidden_size\": " + std::to_string(shape.hidden) +
+          ", \"intermediate_size\": " + std::to_string(shape.intermediate) +
+          ", \"layer_norm_eps\": 1e-12, " +
+          "\"max_position_embeddings\": " + std::to_string(shape.positions) +
+          ", \"num_attention_heads\": " + std::to_string(shape.heads) +
+          ", \"num_hidden_layers\": " + std::to_string(shape.layers) +
+          ", \"type_vocab_size\": 2, \"vocab_size\": " + std::to_string(shape.vocabulary) + "}");
+  if (options.scores) {
+    write_file(path + "/quipu.json",
+               "{\"tokens_max\": " + std::to_string(options.tokens_max) + "}");
+    write_file(path + "/tokenizer.json", small_tokenizer());
+    write_file(path + "/model.safetensors",
+               make_safetensors(tiny_weights(options), options.weight_type));
+    return;
+  }
   const std::string module = "{\"path\": \"1_Pooling\", \"type\": \"x.models.Pooling\"}";
   const std::string normalise = ", {\"path\": \"2_Normalize\", \"type\": \"x.models.Normalize\"}";
   write_file(path + "/modules.json", "[{\"path\": \"\", \"type\": \"x.models.Transformer\"}, " +
@@ -269,7 +287,7 @@ void write_tiny_model(const std::string& path, const TinyModelOptions& options) 
              make_safetensors(tiny_weights(options), options.weight_type));
 }
 
-std::vector<float> naive_bert(const BertShape& shape, const Tensors& weights,
+std::vector<float> naive_bert(const EncoderShape& shape, const Tensors& weights,
                               const std::vector<std::uint32_t>& ids, Pooling pooling,
                               bool normalise) {
   const std::size_t hidden = shape.hidden;
@@ -287,7 +305,7 @@ std::vector<float> naive_bert(const BertShape& shape, const Tensors& weights,
     return linear(in, weights.at(name + ".weight"), weights.at(name + ".bias"));
   };
   const auto norm = [&](Matrix& in, const std::string& name) {
-    layer_norm(in, weights.at(name + ".weight"), weights.at(name + ".bias"), shape.layer_norm_eps);
+    layer_norm(in, weights.at(name + ".weight"), weights.at(name + ".bias"), shape.norm_eps);
   };
   norm(rows, "embeddings.LayerNorm");
   for (std::uint32_t layer = 0; layer < shape.layers; ++layer) {
@@ -327,7 +345,11 @@ class FakeModel final : public RuntimeModel {
       if (Status status = runtime_.before_embed(texts); !status.ok()) return status;
     }
     for (std::size_t i = 0; i < texts.size(); ++i) {
-      const std::vector<float> vector = FakeRuntime::vector_of(texts[i], info_.dim);
+      std::vector<std::uint32_t> ids(texts[i].ids.begin(), texts[i].ids.end());
+      for (std::size_t at = 0; at < texts[i].types.size(); ++at) {
+        ids[at] += texts[i].types[at] * 1'000'000U;
+      }
+      const std::vector<float> vector = FakeRuntime::vector_of(ids, info_.dim);
       std::copy(vector.begin(), vector.end(),
                 vectors.begin() + static_cast<std::ptrdiff_t>(i * info_.dim));
     }
@@ -352,11 +374,12 @@ std::vector<float> FakeRuntime::vector_of(std::span<const std::uint32_t> ids, st
 
 Result<std::unique_ptr<RuntimeModel>> FakeRuntime::load(const RuntimeModelSpec& spec) {
   ++loads;
-  return make_fake_model(*this, spec.bert.has_value() ? spec.bert->hidden : 4);
+  const std::uint32_t dim = spec.encoder.has_value() ? spec.encoder->hidden : 4;
+  return make_fake_model(*this, spec.task == ModelTask::kScore ? 1 : dim);
 }
 
 std::unique_ptr<RuntimeModel> make_fake_model(FakeRuntime& runtime, std::uint32_t dim) {
   return std::make_unique<FakeModel>(runtime, dim);
 }
 
-}  // namespace quipu::embed::testing
+}  // namespace quipu::embed::testing_support

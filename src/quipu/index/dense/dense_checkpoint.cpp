@@ -14,10 +14,10 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "arrays are mapped as they lie in files");
 
-constexpr std::string_view kKind = "dense";
+constexpr std::string_view kDenseKind = "dense";
 constexpr std::size_t kWriteBytes = std::size_t{1} << 20;
 
-struct Header {
+struct DenseHeader {
   DenseOptions options;
   Seq covers;
   std::uint64_t live_rows = 0;
@@ -27,7 +27,7 @@ struct Header {
   hnsw::EntryPoint entry;
 };
 
-std::string encoded(const Header& header) {
+std::string encoded_dense_header(const DenseHeader& header) {
   std::string bytes;
   ByteWriter out(bytes);
   out.u32(header.options.dim);
@@ -47,9 +47,10 @@ std::string encoded(const Header& header) {
   return bytes;
 }
 
-Result<Header> decoded(const std::string& path, std::span<const std::byte> section) {
+Result<DenseHeader> decoded_dense_header(const std::string& path,
+                                         std::span<const std::byte> section) {
   ByteReader in({reinterpret_cast<const char*>(section.data()), section.size()});
-  Header header;
+  DenseHeader header;
   header.options.dim = in.u32();
   const std::uint8_t metric = in.u8();
   const std::uint8_t graph = in.u8();
@@ -76,8 +77,8 @@ Result<Header> decoded(const std::string& path, std::span<const std::byte> secti
   return header;
 }
 
-Status check_options(const std::string& path, const DenseOptions& saved,
-                     const DenseOptions& wanted) {
+Status check_same_options(const std::string& path, const DenseOptions& saved,
+                          const DenseOptions& wanted) {
   const auto differs = [&](std::string_view name, std::uint64_t was, std::uint64_t is) {
     return Error{.code = ErrorCode::kFailedPrecondition,
                  .message = format("{} was saved with {} {}; {} is wanted", path, name, was, is),
@@ -116,7 +117,7 @@ Status write_vectors(CheckpointWriter& writer, const RowStore& rows,
 }
 
 Result<hnsw::MappedNodes> map_nodes(const CheckpointFile& file, const std::string& path,
-                                    const Header& header) {
+                                    const DenseHeader& header) {
   const std::size_t links = header.options.m * sizeof(std::uint32_t);
   hnsw::MappedNodes nodes;
   QUIPU_TRY(nodes.references,
@@ -129,7 +130,7 @@ Result<hnsw::MappedNodes> map_nodes(const CheckpointFile& file, const std::strin
 }
 
 // Fills a fresh core from a mapped file.
-Status load(DenseCore& core, const std::string& path, const Header& header) {
+Status load(DenseCore& core, const std::string& path, const DenseHeader& header) {
   const CheckpointFile& file = *core.mapped;
   QUIPU_TRY(const auto meta, sized_section(file, path, "rows", header.rows, sizeof(RowMeta)));
   QUIPU_TRY(const auto slots,
@@ -223,14 +224,14 @@ std::shared_ptr<const DenseIndex::Capture> DenseIndex::capture(Seq covers) {
 Status DenseIndex::save(FileSystem& fs, const std::string& path, const Capture& capture) {
   const DenseCore& core = *capture.core;
   const std::string header =
-      encoded({.options = core.options,
-               .covers = capture.covers,
-               .live_rows = capture.live_rows,
-               .rows = static_cast<std::uint32_t>(capture.meta.size()),
-               .slots = static_cast<std::uint32_t>(capture.slots.size()),
-               .vector_bytes = static_cast<std::uint32_t>(core.rows.vector_bytes()),
-               .entry = capture.nodes.entry});
-  QUIPU_TRY(const auto writer, CheckpointWriter::create(fs, path, kKind, kDenseVersion));
+      encoded_dense_header({.options = core.options,
+                            .covers = capture.covers,
+                            .live_rows = capture.live_rows,
+                            .rows = static_cast<std::uint32_t>(capture.meta.size()),
+                            .slots = static_cast<std::uint32_t>(capture.slots.size()),
+                            .vector_bytes = static_cast<std::uint32_t>(core.rows.vector_bytes()),
+                            .entry = capture.nodes.entry});
+  QUIPU_TRY(const auto writer, CheckpointWriter::create(fs, path, kDenseKind, kDenseVersion));
   QUIPU_TRY_OK(writer->begin_section("header"));
   QUIPU_TRY_OK(writer->append(std::as_bytes(std::span(header))));
   QUIPU_TRY_OK(write_array(*writer, "rows", capture.meta));
@@ -250,7 +251,7 @@ Status DenseIndex::save(FileSystem& fs, const std::string& path, const Capture& 
 Result<std::unique_ptr<DenseIndex>> DenseIndex::open(FileSystem& fs, const std::string& path,
                                                      const DenseOptions& options,
                                                      EpochDomain& epochs) {
-  QUIPU_TRY(std::unique_ptr<CheckpointFile> file, CheckpointFile::open(fs, path, kKind));
+  QUIPU_TRY(std::unique_ptr<CheckpointFile> file, CheckpointFile::open(fs, path, kDenseKind));
   if (file->version() != kDenseVersion) {
     return Error{.code = ErrorCode::kFailedPrecondition,
                  .message = format("{} has dense format {}; this build reads {}", path,
@@ -258,8 +259,8 @@ Result<std::unique_ptr<DenseIndex>> DenseIndex::open(FileSystem& fs, const std::
                  .reason = "checkpoint_version"};
   }
   QUIPU_TRY(const std::span<std::byte> section, file->section("header"));
-  QUIPU_TRY(const Header header, decoded(path, section));
-  QUIPU_TRY_OK(check_options(path, header.options, options));
+  QUIPU_TRY(const DenseHeader header, decoded_dense_header(path, section));
+  QUIPU_TRY_OK(check_same_options(path, header.options, options));
   QUIPU_TRY(std::unique_ptr<DenseIndex> index, create(options, epochs));
   DenseCore& core = *index->state_->core;
   if (header.vector_bytes != core.rows.vector_bytes()) {

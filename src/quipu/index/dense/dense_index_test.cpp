@@ -13,10 +13,10 @@
 namespace quipu::index {
 namespace {
 
-constexpr std::uint32_t kDim = 16;
+constexpr std::uint32_t kSmallDim = 16;
 
 DenseOptions small_options(Metric metric = Metric::kCosine) {
-  return {.dim = kDim, .metric = metric, .m = 12, .ef_construction = 100};
+  return {.dim = kSmallDim, .metric = metric, .m = 12, .ef_construction = 100};
 }
 
 // An index and its twin, filled alike.
@@ -79,14 +79,14 @@ TEST(DenseIndex, RefusesOptionsOutOfTheirBounds) {
 TEST(DenseIndex, RefusesQueriesThatCannotBeAnswered) {
   Pair pair(small_options());
   std::vector<DenseHit> hits(10);
-  const std::vector<float> good(kDim, 0.25F);
+  const std::vector<float> good(kSmallDim, 0.25F);
   const DenseSearchParams params = {.as_of = Seq(1)};
   const auto ask = [&](std::span<const float> query, const DenseSearchParams& how) {
     return why_not(pair.index->search(query, how, hits));
   };
   EXPECT_EQ(ask(good, params), "");
   const std::string prefix = "invalid_argument: ";
-  EXPECT_EQ(ask(std::span(good).first(kDim - 1), params),
+  EXPECT_EQ(ask(std::span(good).first(kSmallDim - 1), params),
             prefix + "the query has 15 dimensions; the index has 16");
   std::vector<float> bad = good;
   bad[7] = std::numeric_limits<float>::quiet_NaN();
@@ -122,7 +122,7 @@ TEST(DenseIndex, GivesUpAtTheDeadlineInEveryStage) {
   Rng rng(5);
   Pair pair(small_options());
   pair.fill(rng, 3000);
-  const std::vector<float> query = random_vector(rng, kDim, Metric::kCosine);
+  const std::vector<float> query = random_vector(rng, kSmallDim, Metric::kCosine);
   std::vector<DenseHit> hits(10);
   const auto ask = [&](int looks, DenseSearchParams params) {
     SteppingClock clock;
@@ -145,7 +145,7 @@ TEST(DenseIndex, EmptyIsSmallAndAnswersNothing) {
   Pair pair(small_options());
   EXPECT_LT(pair.index->stats().bytes_used, 10'000U);
   std::vector<DenseHit> hits(10);
-  const std::vector<float> query(kDim, 1.0F);
+  const std::vector<float> query(kSmallDim, 1.0F);
   for (const bool exact : {false, true}) {
     const auto count = pair.index->search(query, {.as_of = Seq(9), .exact = exact}, hits);
     ASSERT_TRUE(count.ok());
@@ -212,10 +212,10 @@ TEST(DenseIndex, DistancesThatOverflowComeLast) {
 TEST(DenseIndex, CopiesOfOneVectorComeBySlotAndHideNobody) {
   Rng rng(11);
   Pair pair(small_options(Metric::kEuclidean));
-  const std::vector<float> copied = random_vector(rng, kDim, Metric::kEuclidean);
+  const std::vector<float> copied = random_vector(rng, kSmallDim, Metric::kEuclidean);
   for (std::uint32_t slot = 0; slot < 1500; ++slot) {
     // Two of three are copies, as in collections of boilerplate.
-    pair.put(slot, slot % 3 == 0 ? random_vector(rng, kDim, Metric::kEuclidean) : copied);
+    pair.put(slot, slot % 3 == 0 ? random_vector(rng, kSmallDim, Metric::kEuclidean) : copied);
   }
   pair.link_all();
   EXPECT_GE(pair.recall(rng, 10, {}, 60), 0.95);
@@ -236,7 +236,7 @@ TEST(DenseIndex, OneThreadBuildsOneGraph) {
     pair.fill(rng, 1200);
     pair.index->link(500);
     for (std::uint32_t slot = 0; slot < 300; ++slot) {
-      pair.put(slot, random_vector(rng, kDim, Metric::kCosine));
+      pair.put(slot, random_vector(rng, kSmallDim, Metric::kCosine));
     }
     // Small steps the first time, one big one the second.
     while (pair.index->link(build == 0 ? 7 : 100'000) > 0) {
@@ -245,7 +245,7 @@ TEST(DenseIndex, OneThreadBuildsOneGraph) {
     std::vector<DenseHit> all;
     for (int i = 0; i < 40; ++i) {
       std::vector<DenseHit> hits(10);
-      const auto query = random_vector(rng, kDim, Metric::kCosine);
+      const auto query = random_vector(rng, kSmallDim, Metric::kCosine);
       DenseSearchStats stats;
       ASSERT_TRUE(pair.index->search(query, {.as_of = pair.seq, .ef = 12}, hits, &stats).ok());
       all.insert(all.end(), hits.begin(), hits.end());
@@ -267,9 +267,9 @@ TEST(DenseIndex, OneThreadBuildsOneGraph) {
 // each couple together; a search that finds one of a couple finds both.
 TEST(DenseIndex, RowsLinkedAtTheSameTimeFindEachOther) {
   constexpr std::uint32_t kCouples = 2000;
-  Pair pair({.dim = kDim, .metric = Metric::kEuclidean, .m = 12, .ef_construction = 40});
+  Pair pair({.dim = kSmallDim, .metric = Metric::kEuclidean, .m = 12, .ef_construction = 40});
   Rng rng(test_seed());
-  std::vector<std::vector<float>> centres(kCouples, std::vector<float>(kDim));
+  std::vector<std::vector<float>> centres(kCouples, std::vector<float>(kSmallDim));
   for (std::uint32_t i = 0; i < kCouples; ++i) {
     for (float& value : centres[i]) value = static_cast<float>(rng.normal() * 10);
     pair.put(2 * i, centres[i]);
@@ -306,11 +306,11 @@ TEST(DenseIndex, CountsWhatItHoldsAndDid) {
   EXPECT_EQ(stats.live_rows, 1000U);
   EXPECT_EQ(stats.tail_rows, 1000U);
   EXPECT_EQ(stats.linked_rows, 0U);
-  EXPECT_GE(stats.bytes_used, 1000 * kDim * sizeof(float));
+  EXPECT_GE(stats.bytes_used, 1000 * kSmallDim * sizeof(float));
   EXPECT_EQ(pair.index->link(600), 600U);
   std::vector<DenseHit> hits(10);
   DenseSearchStats did;
-  const auto query = random_vector(rng, kDim, Metric::kCosine);
+  const auto query = random_vector(rng, kSmallDim, Metric::kCosine);
   ASSERT_TRUE(pair.index->search(query, {.as_of = pair.seq}, hits, &did).ok());
   EXPECT_EQ(did.tail_rows, 400U);
   EXPECT_GT(did.graph_distances, 0U);

@@ -13,7 +13,7 @@
 namespace quipu::index {
 namespace {
 
-constexpr std::uint32_t kDim = 8;
+constexpr std::uint32_t kStressDim = 8;
 constexpr std::uint32_t kPairs = 60;
 constexpr std::uint64_t kRounds = 60;
 constexpr std::uint64_t kSearchesMin = 10;
@@ -21,9 +21,9 @@ constexpr std::uint64_t kSearchesMin = 10;
 // The round is in the first number, the pair in the rest.
 std::vector<float> vector_of(std::uint32_t pair, std::uint64_t round) {
   Rng rng(pair + 1);
-  std::vector<float> vector(kDim);
+  std::vector<float> vector(kStressDim);
   vector[0] = static_cast<float>(round) * 0.001F;
-  for (std::size_t i = 1; i < kDim; ++i) vector[i] = static_cast<float>(rng.normal() * 10);
+  for (std::size_t i = 1; i < kStressDim; ++i) vector[i] = static_cast<float>(rng.normal() * 10);
   return vector;
 }
 
@@ -31,7 +31,8 @@ class Stress {
  public:
   Stress()
       : index_(make_index(
-            {.dim = kDim, .metric = Metric::kEuclidean, .m = 6, .ef_construction = 40}, epochs_)) {}
+            {.dim = kStressDim, .metric = Metric::kEuclidean, .m = 6, .ef_construction = 40},
+            epochs_)) {}
 
   // One log number for each (round, pair): the number's round is (seq - 1) / kPairs.
   void write() {
@@ -143,7 +144,7 @@ class Stress {
       missed_.fetch_add(1);
       return;
     }
-    std::vector<float> vector(kDim);
+    std::vector<float> vector(kStressDim);
     for (const DenseHit& hit : hits) {
       index_->copy_vector(hit.row, vector);
       ASSERT_EQ(vector, wanted) << "as of " << written;

@@ -20,9 +20,9 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "arrays are mapped as they lie in files");
 static_assert(sizeof(GeoPoint) == 16 && sizeof(Uuid) == 16);
 
-constexpr std::string_view kKind = "payload";
+constexpr std::string_view kPayloadKind = "payload";
 
-struct Header {
+struct PayloadHeader {
   PayloadOptions options;
   Seq covers;
   Seq last;
@@ -31,7 +31,7 @@ struct Header {
   std::uint32_t slots = 0;
 };
 
-std::string encoded(const Header& header) {
+std::string encoded_payload_header(const PayloadHeader& header) {
   std::string bytes;
   ByteWriter out(bytes);
   out.u32(static_cast<std::uint32_t>(header.options.kind));
@@ -44,9 +44,10 @@ std::string encoded(const Header& header) {
   return bytes;
 }
 
-Result<Header> decoded(const std::string& path, std::span<const std::byte> section) {
+Result<PayloadHeader> decoded_payload_header(const std::string& path,
+                                             std::span<const std::byte> section) {
   ByteReader in({reinterpret_cast<const char*>(section.data()), section.size()});
-  Header header;
+  PayloadHeader header;
   const std::uint32_t kind = in.u32();
   const std::uint32_t positions = in.u32();
   header.covers = Seq(in.u64());
@@ -79,7 +80,7 @@ struct Parts {
   std::span<const std::uint32_t> point_rows;
 };
 constexpr std::size_t kPartCount = 16;
-using Sizes = std::array<std::uint64_t, kPartCount>;
+using PartSizes = std::array<std::uint64_t, kPartCount>;
 
 template <typename Visit>
 Status for_each_part(Parts& parts, const Visit& visit) {
@@ -115,7 +116,7 @@ Parts parts_of(const PayloadSegment& segment) {
 
 Status write_segments(CheckpointWriter& writer, const PayloadSegments& segments) {
   std::vector<Parts> all;
-  std::vector<Sizes> sizes;
+  std::vector<PartSizes> sizes;
   for (const auto& segment : segments) {
     all.push_back(parts_of(*segment));
     sizes.emplace_back();
@@ -141,7 +142,7 @@ Status write_segments(CheckpointWriter& writer, const PayloadSegments& segments)
   return ok_status();
 }
 
-Result<std::shared_ptr<const PayloadSegments>> read_segments(
+Result<std::shared_ptr<const PayloadSegments>> read_payload_segments(
     const std::shared_ptr<CheckpointFile>& file, const std::string& path) {
   Parts rest;  // of the sections: what no segment has taken yet
   QUIPU_TRY_OK(for_each_part(rest, [&](std::size_t, std::string_view name, auto& span) -> Status {
@@ -150,9 +151,9 @@ Result<std::shared_ptr<const PayloadSegments>> read_segments(
     QUIPU_TRY(span, file->array<Item>(name));
     return ok_status();
   }));
-  QUIPU_TRY(const std::span<Sizes> sizes, file->array<Sizes>("segments"));
+  QUIPU_TRY(const std::span<PartSizes> sizes, file->array<PartSizes>("segments"));
   auto segments = std::make_shared<PayloadSegments>();
-  for (const Sizes& each : sizes) {
+  for (const PartSizes& each : sizes) {
     Parts parts = rest;
     QUIPU_TRY_OK(
         for_each_part(parts, [&](std::size_t part, std::string_view name, auto& span) -> Status {
@@ -183,7 +184,7 @@ bool is_member(const PayloadSegment& segment, std::uint32_t row) {
 }
 
 // Whether every posting names a row of the segment, in order, with a number that can be.
-bool postings_hold(const PayloadSegment& segment, std::uint32_t key) {
+bool payload_postings_hold(const PayloadSegment& segment, std::uint32_t key) {
   PostingCursor cursor(*segment.postings, key);
   const bool term = segment.postings->key(key).front() == static_cast<char>(PayloadTag::kTerm);
   std::uint32_t count = 0;
@@ -229,7 +230,7 @@ Status check_segment(const PayloadSegment& segment, std::uint32_t row_count) {
   for (std::uint32_t key = 0; key < postings.key_count(); ++key) {
     const bool sorted = key == 0 || postings.key(key - 1) < postings.key(key);
     const bool found = !postings.key(key).empty() && postings.find(postings.key(key)) == key;
-    if (!sorted || !found || !postings_hold(segment, key)) {
+    if (!sorted || !found || !payload_postings_hold(segment, key)) {
       return damaged(format("the list of key {} is damaged", key));
     }
   }
@@ -275,13 +276,14 @@ std::shared_ptr<const PayloadIndex::Capture> PayloadIndex::capture(Seq covers) c
 
 Status PayloadIndex::save(FileSystem& fs, const std::string& path, const Capture& capture) {
   const PayloadRows::Image& rows = capture.rows;
-  const std::string header = encoded({.options = capture.options,
-                                      .covers = capture.covers,
-                                      .last = capture.moment->last,
-                                      .points = capture.moment->points,
-                                      .rows = static_cast<std::uint32_t>(rows.slots.size()),
-                                      .slots = static_cast<std::uint32_t>(rows.latest.size())});
-  QUIPU_TRY(const auto writer, CheckpointWriter::create(fs, path, kKind, kPayloadVersion));
+  const std::string header =
+      encoded_payload_header({.options = capture.options,
+                              .covers = capture.covers,
+                              .last = capture.moment->last,
+                              .points = capture.moment->points,
+                              .rows = static_cast<std::uint32_t>(rows.slots.size()),
+                              .slots = static_cast<std::uint32_t>(rows.latest.size())});
+  QUIPU_TRY(const auto writer, CheckpointWriter::create(fs, path, kPayloadKind, kPayloadVersion));
   QUIPU_TRY_OK(writer->begin_section("header"));
   QUIPU_TRY_OK(writer->append(std::as_bytes(std::span(header))));
   QUIPU_TRY_OK(write_array(*writer, "added", rows.added));
@@ -298,7 +300,7 @@ Status PayloadIndex::save(FileSystem& fs, const std::string& path, const Capture
 namespace {
 
 Result<PayloadRows::Mapped> map_rows(const CheckpointFile& file, const std::string& path,
-                                     const Header& header) {
+                                     const PayloadHeader& header) {
   constexpr std::size_t kNumber = sizeof(std::uint32_t);
   constexpr std::size_t kMoment = sizeof(std::uint64_t);
   const bool chained = header.options.kind == PayloadKind::kText;
@@ -316,7 +318,7 @@ Result<PayloadRows::Mapped> map_rows(const CheckpointFile& file, const std::stri
 Result<std::unique_ptr<PayloadIndex>> PayloadIndex::open(FileSystem& fs, const std::string& path,
                                                          const PayloadOptions& options,
                                                          EpochDomain& epochs) {
-  QUIPU_TRY(std::shared_ptr<CheckpointFile> file, CheckpointFile::open(fs, path, kKind));
+  QUIPU_TRY(std::shared_ptr<CheckpointFile> file, CheckpointFile::open(fs, path, kPayloadKind));
   if (file->version() != kPayloadVersion) {
     return Error{.code = ErrorCode::kFailedPrecondition,
                  .message = format("{} has payload format {}; this build reads {}", path,
@@ -324,7 +326,7 @@ Result<std::unique_ptr<PayloadIndex>> PayloadIndex::open(FileSystem& fs, const s
                  .reason = "checkpoint_version"};
   }
   QUIPU_TRY(const std::span<std::byte> section, file->section("header"));
-  QUIPU_TRY(const Header header, decoded(path, section));
+  QUIPU_TRY(const PayloadHeader header, decoded_payload_header(path, section));
   if (header.options != options) {
     return Error{.code = ErrorCode::kFailedPrecondition,
                  .message = format("{} was saved with other options than are wanted", path),
@@ -341,7 +343,7 @@ Result<std::unique_ptr<PayloadIndex>> PayloadIndex::open(FileSystem& fs, const s
   if (!std::is_sorted(closed.begin(), closed.end())) {
     return damaged_checkpoint(path, "section closed is out of order");
   }
-  QUIPU_TRY(std::shared_ptr<const PayloadSegments> segments, read_segments(file, path));
+  QUIPU_TRY(std::shared_ptr<const PayloadSegments> segments, read_payload_segments(file, path));
   QUIPU_TRY(std::unique_ptr<PayloadIndex> index, create(options, epochs));
   PayloadCore& core = *index->state_->core;
   core.mapped = std::move(file);

@@ -12,16 +12,9 @@
 #include "quipu/index/payload/payload_index.h"
 #include "quipu/index/payload/payload_rows.h"
 #include "quipu/index/payload/payload_segment.h"
+#include "quipu/index/postings/upkeep.h"
 
 namespace quipu::index {
-
-// Closed rows, sorted: most of them shared by many moments, the rest a moment's own.
-struct ClosedPayloadRows {
-  std::shared_ptr<const std::vector<std::uint32_t>> most =
-      std::make_shared<std::vector<std::uint32_t>>();
-  std::vector<std::uint32_t> rest;
-  [[nodiscard]] std::size_t size() const { return most->size() + rest.size(); }
-};
 
 struct PayloadCore {
   PayloadCore(const PayloadOptions& chosen, EpochDomain& domain)
@@ -37,14 +30,14 @@ struct PayloadCore {
       std::make_shared<PayloadSegments>();
   // What a merge is reading; nobody else takes these out of the list.
   PayloadSegments busy GUARDED_BY(mutex);
-  ClosedPayloadRows closed GUARDED_BY(mutex);  // those that are not freed yet
+  ClosedRows closed GUARDED_BY(mutex);  // those that are not freed yet
   std::shared_ptr<const PayloadIndex::Moment> latest GUARDED_BY(mutex);
 };
 
 class PayloadIndex::Moment {
  public:
   std::shared_ptr<const PayloadSegments> segments;
-  ClosedPayloadRows closed;
+  ClosedRows closed;
   std::uint64_t points = 0;
   Seq last;  // of the writes that it shows
 };

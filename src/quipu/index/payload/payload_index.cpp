@@ -1,40 +1,18 @@
 #include "quipu/index/payload/payload_index.h"
 
 #include <algorithm>
-#include <bit>
 #include <map>
 #include <utility>
 
 #include "quipu/assert.h"
 #include "quipu/index/payload/payload_core.h"
+#include "quipu/index/postings/upkeep.h"
 
 namespace quipu::index {
 namespace {
 
-// As for sparse views: segments of like size are merged when there are this many, so each row is
-// rewritten once for every factor of it that the index grows by.
-constexpr std::size_t kFanIn = 8;
-// Up to so many rows the writer merges at once; a merge of more is background work.
-constexpr std::size_t kWriterRowsMax = 512;
-// A merge is due where closed rows are more than this share of all, and this many.
-constexpr std::size_t kClosedPercentMax = 12;
-constexpr std::size_t kClosedMin = 1024;
-// Closed rows that each moment copies rather than have all of them merged again.
-constexpr std::size_t kClosedRestMax = 512;
 // A dictionary's offsets have 32 bits; what would pass this stays in several segments.
 constexpr std::uint64_t kKeyBytesMax = std::uint64_t{3} << 30;
-
-// The size class of a segment.
-std::size_t tier_of(const PayloadSegment& segment) {
-  // Factors of 8, as kFanIn.
-  return static_cast<std::size_t>(std::bit_width(segment.rows().size())) / 3;
-}
-
-std::size_t row_count(const PayloadSegments& segments) {
-  std::size_t rows = 0;
-  for (const auto& segment : segments) rows += segment->rows().size();
-  return rows;
-}
 
 bool fit_together(const PayloadSegments& segments) {
   std::uint64_t bytes = 0;
@@ -42,60 +20,15 @@ bool fit_together(const PayloadSegments& segments) {
   return bytes <= kKeyBytesMax;
 }
 
-bool contains(const PayloadSegments& list, const std::shared_ptr<const PayloadSegment>& segment) {
-  return std::find(list.begin(), list.end(), segment) != list.end();
-}
-
-// Puts `merged` in the place of `old`; leaves it out when it has no rows.
-std::shared_ptr<const PayloadSegments> replaced(
-    const PayloadSegments& list, const PayloadSegments& old,
-    const std::shared_ptr<const PayloadSegment>& merged) {
-  auto next = std::make_shared<PayloadSegments>();
-  bool placed = merged->rows().empty();
-  for (const auto& segment : list) {
-    if (!contains(old, segment)) {
-      next->push_back(segment);
-    } else if (!std::exchange(placed, true)) {
-      next->push_back(merged);
-    }
-  }
-  QUIPU_ASSERT(placed);
-  return next;
-}
-
-void add_closed(ClosedPayloadRows& closed, std::vector<std::uint32_t>&& rows) {
-  closed.rest.insert(closed.rest.end(), rows.begin(), rows.end());
-  std::sort(closed.rest.begin(), closed.rest.end());
-  if (closed.rest.size() <= kClosedRestMax) return;
-  auto most = std::make_shared<std::vector<std::uint32_t>>();
-  most->reserve(closed.size());
-  std::merge(closed.most->begin(), closed.most->end(), closed.rest.begin(), closed.rest.end(),
-             std::back_inserter(*most));
-  closed.most = std::move(most);
-  closed.rest.clear();
-}
-
-// `gone` is sorted.
-void drop_closed(ClosedPayloadRows& closed, const std::vector<std::uint32_t>& gone) {
-  auto most = std::make_shared<std::vector<std::uint32_t>>();
-  std::set_difference(closed.most->begin(), closed.most->end(), gone.begin(), gone.end(),
-                      std::back_inserter(*most));
-  std::vector<std::uint32_t> rest;
-  std::set_difference(closed.rest.begin(), closed.rest.end(), gone.begin(), gone.end(),
-                      std::back_inserter(rest));
-  closed.most = std::move(most);
-  closed.rest = std::move(rest);
-}
-
 // The segments that a merge should take, if any is due: all when it would free many rows, else a
-// run of at least kFanIn of one size that the writer leaves alone.
-PayloadSegments due_segments(const PayloadSegments& free, std::size_t gone) {
+// run of at least kSegmentFanIn of one size that the writer leaves alone.
+PayloadSegments due_payload_segments(const PayloadSegments& free, std::size_t gone) {
   const bool many_gone = gone > std::max(kClosedMin, row_count(free) * kClosedPercentMax / 100);
   if (many_gone && fit_together(free)) return free;
   std::map<std::size_t, PayloadSegments> tiers;
-  for (const auto& segment : free) tiers[tier_of(*segment)].push_back(segment);
+  for (const auto& segment : free) tiers[size_tier(segment->rows().size())].push_back(segment);
   for (auto& [tier, segments] : tiers) {
-    if (segments.size() >= kFanIn && row_count(segments) > kWriterRowsMax &&
+    if (segments.size() >= kSegmentFanIn && row_count(segments) > kWriterMergeRowsMax &&
         fit_together(segments)) {
       return segments;
     }
@@ -166,19 +99,19 @@ void PayloadIndex::State::merge_small() {
     {
       const MutexLock lock(core->mutex);
       const PayloadSegments& list = *core->segments;
-      if (list.size() < kFanIn) return;
-      taken.assign(list.end() - static_cast<std::ptrdiff_t>(kFanIn), list.end());
-      const std::size_t tier = tier_of(*taken.back());
+      if (list.size() < kSegmentFanIn) return;
+      taken.assign(list.end() - static_cast<std::ptrdiff_t>(kSegmentFanIn), list.end());
+      const std::size_t tier = size_tier(taken.back()->rows().size());
       for (const auto& segment : taken) {
-        if (contains(core->busy, segment) || tier_of(*segment) > tier) return;
+        if (is_listed(core->busy, segment) || size_tier(segment->rows().size()) > tier) return;
       }
-      if (row_count(taken) > kWriterRowsMax) return;
+      if (row_count(taken) > kWriterMergeRowsMax) return;
       core->busy.insert(core->busy.end(), taken.begin(), taken.end());
     }
     const std::shared_ptr<const PayloadSegment> merged =
         merge_payload_segments(taken, [](std::uint32_t) { return true; });
     const MutexLock lock(core->mutex);
-    core->segments = replaced(*core->segments, taken, merged);
+    core->segments = with_merged(*core->segments, taken, merged);
     core->busy.resize(core->busy.size() - taken.size());  // nobody else takes from its end
   }
 }
@@ -197,7 +130,8 @@ std::shared_ptr<const PayloadIndex::Moment> PayloadIndex::publish() {
     state.merge_small();
   }
   const MutexLock lock(core.mutex);
-  add_closed(core.closed, std::exchange(state.pending_closed, {}));
+  add_closed(core.closed, state.pending_closed);
+  state.pending_closed.clear();
   auto moment = std::make_shared<Moment>();
   moment->segments = core.segments;
   moment->closed = core.closed;
@@ -209,7 +143,7 @@ std::shared_ptr<const PayloadIndex::Moment> PayloadIndex::publish() {
 
 std::size_t PayloadIndex::merge(Seq horizon) {
   const std::shared_ptr<PayloadCore>& core = state_->core;
-  ClosedPayloadRows closed;
+  ClosedRows closed;
   {
     const MutexLock lock(core->mutex);
     closed = core->closed;
@@ -226,9 +160,9 @@ std::size_t PayloadIndex::merge(Seq horizon) {
     const MutexLock lock(core->mutex);
     PayloadSegments free;
     for (const auto& segment : *core->segments) {
-      if (!contains(core->busy, segment)) free.push_back(segment);
+      if (!is_listed(core->busy, segment)) free.push_back(segment);
     }
-    taken = due_segments(free, gone_count);
+    taken = due_payload_segments(free, gone_count);
     if (taken.empty()) return 0;
     core->busy.insert(core->busy.begin(), taken.begin(), taken.end());
   }
@@ -245,7 +179,7 @@ std::size_t PayloadIndex::merge(Seq horizon) {
   const std::shared_ptr<const PayloadSegment> merged = merge_payload_segments(taken, keep);
   {
     const MutexLock lock(core->mutex);
-    core->segments = replaced(*core->segments, taken, merged);
+    core->segments = with_merged(*core->segments, taken, merged);
     core->busy.erase(core->busy.begin(),
                      core->busy.begin() + static_cast<std::ptrdiff_t>(taken.size()));
     drop_closed(core->closed, gone);

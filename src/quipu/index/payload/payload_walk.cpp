@@ -19,9 +19,9 @@ namespace {
 constexpr std::uint64_t kEntriesPerLook = 4096;
 
 // Which rows count, and whether there is still time.
-class Gate {
+class ScopeGate {
  public:
-  Gate(const PayloadCore& core, const PayloadIndex::Moment& moment, const PayloadScope& scope)
+  ScopeGate(const PayloadCore& core, const PayloadIndex::Moment& moment, const PayloadScope& scope)
       : rows_(core.rows),
         filter_(scope.filter),
         visibility_(core, moment, scope.as_of, moment.points),
@@ -165,7 +165,8 @@ struct RunSource {
   void step() { ++at; }
 };
 
-Status facet_keys(const PayloadSegments& segments, PayloadTag tag, Gate& gate, BestFacets& best) {
+Status facet_keys(const PayloadSegments& segments, PayloadTag tag, ScopeGate& gate,
+                  BestFacets& best) {
   SideBySide<KeySource> sources;
   for (const auto& segment : segments) sources.add(KeySource(*segment->postings, tag));
   while (!sources.done()) {
@@ -194,8 +195,8 @@ Status facet_keys(const PayloadSegments& segments, PayloadTag tag, Gate& gate, B
 }
 
 template <typename T, typename MakeValue>
-Status facet_runs(const PayloadSegments& segments, SortedRun<T> PayloadSegment::*member, Gate& gate,
-                  BestFacets& best, const MakeValue& make_value) {
+Status facet_runs(const PayloadSegments& segments, SortedRun<T> PayloadSegment::*member,
+                  ScopeGate& gate, BestFacets& best, const MakeValue& make_value) {
   SideBySide<RunSource<T>> sources;
   for (const auto& segment : segments) sources.add({.run = &((*segment).*member)});
   while (!sources.done()) {
@@ -256,7 +257,7 @@ OrderSource order_source(const SortedRun<T>& run, const PayloadWalk& walk) {
 namespace {
 
 // Whether a row that passes is in a list of one of the tags.
-bool any_tagged(const PayloadSegments& segments, const Gate& gate,
+bool any_tagged(const PayloadSegments& segments, const ScopeGate& gate,
                 std::initializer_list<PayloadTag> tags) {
   for (const PayloadTag tag : tags) {
     for (const auto& segment : segments) {
@@ -274,7 +275,7 @@ bool any_tagged(const PayloadSegments& segments, const Gate& gate,
 }  // namespace
 
 bool PayloadIndex::is_whole(const Moment& moment, const PayloadScope& scope) const {
-  const Gate gate(*state_->core, moment, scope);
+  const ScopeGate gate(*state_->core, moment, scope);
   return !any_tagged(*moment.segments, gate,
                      {PayloadTag::kOthers, PayloadTag::kUnheld, PayloadTag::kLong});
 }
@@ -292,7 +293,7 @@ Result<std::vector<FacetHit>> PayloadIndex::facet(const Moment& moment, const Pa
                  .reason = "facet_kind"};
   }
   const PayloadSegments& segments = *moment.segments;
-  Gate gate(*state_->core, moment, scope);
+  ScopeGate gate(*state_->core, moment, scope);
   gate.prepare();
   if (any_tagged(segments, gate, {PayloadTag::kUnheld, PayloadTag::kLong})) {
     return Error{.code = ErrorCode::kFailedPrecondition,
@@ -324,7 +325,7 @@ Status PayloadIndex::walk_ordered(const Moment& moment, const PayloadScope& scop
                                    payload_kind_name(kind)),
                  .reason = "order_kind"};
   }
-  Gate gate(*state_->core, moment, scope);
+  ScopeGate gate(*state_->core, moment, scope);
   SideBySide<OrderSource> sources;
   for (const auto& segment : *moment.segments) {
     sources.add(order_source(segment->integers, walk));

@@ -8,18 +8,18 @@
 namespace quipu::index {
 namespace {
 
-constexpr std::uint32_t kDim = 3;
+constexpr std::uint32_t kRowDim = 3;
 
 std::uint32_t add(RowStore& rows, std::uint32_t slot, std::uint64_t seq) {
   const auto value = static_cast<float>(seq);
-  const float vector[kDim] = {value, value + 1, value + 2};
+  const float vector[kRowDim] = {value, value + 1, value + 2};
   const std::uint32_t open = rows.open_row(SlotId(slot));
   if (open != kNoRow) rows.close(open, Seq(seq));
   return rows.add(SlotId(slot), vector, Seq(seq), RowState::kTail);
 }
 
 TEST(RowStore, EachMomentHasItsRow) {
-  RowStore rows(kDim);
+  RowStore rows(kRowDim);
   EXPECT_EQ(rows.row_of(SlotId(4), Seq(1)), kNoRow);
   const std::uint32_t first = add(rows, 4, 10);
   const std::uint32_t second = add(rows, 4, 20);
@@ -42,7 +42,7 @@ TEST(RowStore, EachMomentHasItsRow) {
 }
 
 TEST(RowStore, ReleasedRowsAreWrittenAnewButNotWhileHeld) {
-  RowStore rows(kDim);
+  RowStore rows(kRowDim);
   const std::uint32_t first = add(rows, 1, 1);
   const std::uint32_t second = add(rows, 2, 2);
   rows.close(first, Seq(3));
@@ -59,7 +59,7 @@ TEST(RowStore, ReleasedRowsAreWrittenAnewButNotWhileHeld) {
 }
 
 TEST(RowStore, TheLastHoldSetsFree) {
-  RowStore rows(kDim);
+  RowStore rows(kRowDim);
   const std::uint32_t row = add(rows, 1, 1);
   {
     const auto hold = rows.hold();
@@ -73,7 +73,7 @@ TEST(RowStore, TheLastHoldSetsFree) {
 // A slot's chain of rows may lead to rows that were released and written anew, for the same slot or
 // another, even in a circle.
 TEST(RowStore, ChainsThroughReleasedRowsEnd) {
-  RowStore rows(kDim);
+  RowStore rows(kRowDim);
   Rng rng(test_seed());
   std::vector<std::uint32_t> closed;
   for (std::uint64_t seq = 1; seq < 3000; ++seq) {

@@ -18,9 +18,9 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "arrays are mapped as they lie in files");
 
-constexpr std::string_view kKind = "sparse";
+constexpr std::string_view kSparseKind = "sparse";
 
-struct Header {
+struct SparseHeader {
   SparseOptions options;
   Seq covers;
   SparseTotals totals;
@@ -28,7 +28,7 @@ struct Header {
   std::uint32_t slots = 0;
 };
 
-std::string encoded(const Header& header) {
+std::string encoded_sparse_header(const SparseHeader& header) {
   std::string bytes;
   ByteWriter out(bytes);
   out.u32(static_cast<std::uint32_t>(header.options.kind));
@@ -41,9 +41,10 @@ std::string encoded(const Header& header) {
   return bytes;
 }
 
-Result<Header> decoded(const std::string& path, std::span<const std::byte> section) {
+Result<SparseHeader> decoded_sparse_header(const std::string& path,
+                                           std::span<const std::byte> section) {
   ByteReader in({reinterpret_cast<const char*>(section.data()), section.size()});
-  Header header;
+  SparseHeader header;
   const std::uint32_t kind = in.u32();
   const std::uint32_t positions = in.u32();
   header.covers = Seq(in.u64());
@@ -63,11 +64,11 @@ Result<Header> decoded(const std::string& path, std::span<const std::byte> secti
 }
 
 // How many items of each array a segment has, in the order of kParts.
-using Sizes = std::array<std::uint64_t, 8>;
+using ArraySizes = std::array<std::uint64_t, 8>;
 constexpr std::array<std::string_view, 8> kParts = {"keys",   "key_bytes", "buckets",   "blocks",
                                                     "starts", "data",      "positions", "members"};
 
-Sizes sizes_of(const SegmentArrays& arrays) {
+ArraySizes sizes_of(const SegmentArrays& arrays) {
   return {arrays.keys.size(),
           arrays.key_bytes.size(),
           arrays.buckets.size(),
@@ -104,7 +105,7 @@ class SegmentReader {
     QUIPU_TRY_OK(map(6, positions_));
     return map(7, members_);
   }
-  Result<SegmentArrays> next(const Sizes& sizes) {
+  Result<SegmentArrays> next(const ArraySizes& sizes) {
     SegmentArrays arrays;
     const bool whole =
         take(keys_, sizes[0], arrays.keys) && take(key_bytes_, sizes[1], arrays.key_bytes) &&
@@ -141,13 +142,13 @@ class SegmentReader {
   std::span<const std::uint32_t> members_;
 };
 
-Result<std::shared_ptr<const Segments>> read_segments(const std::shared_ptr<CheckpointFile>& file,
-                                                      const std::string& path, PostingKind kind) {
+Result<std::shared_ptr<const Segments>> read_sparse_segments(
+    const std::shared_ptr<CheckpointFile>& file, const std::string& path, PostingKind kind) {
   SegmentReader reader(*file, path);
   QUIPU_TRY_OK(reader.open());
-  QUIPU_TRY(const std::span<Sizes> sizes, file->array<Sizes>("segments"));
+  QUIPU_TRY(const std::span<ArraySizes> sizes, file->array<ArraySizes>("segments"));
   auto segments = std::make_shared<Segments>();
-  for (const Sizes& each : sizes) {
+  for (const ArraySizes& each : sizes) {
     QUIPU_TRY(const SegmentArrays arrays, reader.next(each));
     segments->push_back(std::make_shared<const Segment>(kind, arrays, file));
   }
@@ -155,7 +156,7 @@ Result<std::shared_ptr<const Segments>> read_segments(const std::shared_ptr<Chec
 }
 
 // Whether every posting names a row of the segment, in order, with a number that can be.
-bool postings_hold(const Segment& segment, std::uint32_t key) {
+bool sparse_postings_hold(const Segment& segment, std::uint32_t key) {
   PostingCursor cursor(segment, key);
   std::uint32_t count = 0;
   std::uint32_t before = 0;
@@ -213,14 +214,15 @@ std::shared_ptr<const SparseIndex::Capture> SparseIndex::capture(Seq covers) con
 
 Status SparseIndex::save(FileSystem& fs, const std::string& path, const Capture& capture) {
   const Segments& segments = *capture.moment->segments;
-  std::vector<Sizes> sizes;
+  std::vector<ArraySizes> sizes;
   for (const auto& segment : segments) sizes.push_back(sizes_of(segment->arrays()));
-  const std::string header = encoded({.options = capture.options,
-                                      .covers = capture.covers,
-                                      .totals = capture.moment->totals,
-                                      .rows = static_cast<std::uint32_t>(capture.meta.size()),
-                                      .slots = static_cast<std::uint32_t>(capture.slots.size())});
-  QUIPU_TRY(const auto writer, CheckpointWriter::create(fs, path, kKind, kSparseVersion));
+  const std::string header =
+      encoded_sparse_header({.options = capture.options,
+                             .covers = capture.covers,
+                             .totals = capture.moment->totals,
+                             .rows = static_cast<std::uint32_t>(capture.meta.size()),
+                             .slots = static_cast<std::uint32_t>(capture.slots.size())});
+  QUIPU_TRY(const auto writer, CheckpointWriter::create(fs, path, kSparseKind, kSparseVersion));
   QUIPU_TRY_OK(writer->begin_section("header"));
   QUIPU_TRY_OK(writer->append(std::as_bytes(std::span(header))));
   QUIPU_TRY_OK(write_array(*writer, "rows", capture.meta));
@@ -243,7 +245,7 @@ Status SparseIndex::save(FileSystem& fs, const std::string& path, const Capture&
 Result<std::unique_ptr<SparseIndex>> SparseIndex::open(FileSystem& fs, const std::string& path,
                                                        const SparseOptions& options,
                                                        EpochDomain& epochs) {
-  QUIPU_TRY(std::shared_ptr<CheckpointFile> file, CheckpointFile::open(fs, path, kKind));
+  QUIPU_TRY(std::shared_ptr<CheckpointFile> file, CheckpointFile::open(fs, path, kSparseKind));
   if (file->version() != kSparseVersion) {
     return Error{.code = ErrorCode::kFailedPrecondition,
                  .message = format("{} has sparse format {}; this build reads {}", path,
@@ -251,7 +253,7 @@ Result<std::unique_ptr<SparseIndex>> SparseIndex::open(FileSystem& fs, const std
                  .reason = "checkpoint_version"};
   }
   QUIPU_TRY(const std::span<std::byte> section, file->section("header"));
-  QUIPU_TRY(const Header header, decoded(path, section));
+  QUIPU_TRY(const SparseHeader header, decoded_sparse_header(path, section));
   if (header.options != options) {
     return Error{.code = ErrorCode::kFailedPrecondition,
                  .message = format("{} was saved with other options than are wanted", path),
@@ -266,7 +268,8 @@ Result<std::unique_ptr<SparseIndex>> SparseIndex::open(FileSystem& fs, const std
   if (closed.size() + free.size() + header.totals.rows != header.rows) {
     return damaged_checkpoint(path, "the lists of rows do not add up to their count");
   }
-  QUIPU_TRY(std::shared_ptr<const Segments> segments, read_segments(file, path, options.kind));
+  QUIPU_TRY(std::shared_ptr<const Segments> segments,
+            read_sparse_segments(file, path, options.kind));
   QUIPU_TRY(std::unique_ptr<SparseIndex> index, create(options, epochs));
   SparseCore& core = *index->state_->core;
   core.mapped = std::move(file);
@@ -298,7 +301,7 @@ Status SparseIndex::verify() const {
     for (std::uint32_t key = 0; key < segment->key_count(); ++key) {
       const bool sorted = key == 0 || segment->key(key - 1) < segment->key(key);
       const bool found = segment->find(segment->key(key)) == key;
-      if (sorted && found && postings_hold(*segment, key)) continue;
+      if (sorted && found && sparse_postings_hold(*segment, key)) continue;
       return Error{.code = ErrorCode::kCorruption,
                    .message = format("sparse index: the list of key {} is damaged", key)};
     }

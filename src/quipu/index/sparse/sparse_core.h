@@ -13,6 +13,7 @@
 #include "quipu/base/epoch.h"
 #include "quipu/base/thread_annotations.h"
 #include "quipu/index/postings/segment.h"
+#include "quipu/index/postings/upkeep.h"
 #include "quipu/index/rows/chunked_store.h"
 #include "quipu/index/rows/row_store.h"
 #include "quipu/index/sparse/sparse_index.h"
@@ -20,14 +21,6 @@
 namespace quipu::index {
 
 using Segments = std::vector<std::shared_ptr<const Segment>>;
-
-// Rows, sorted: most of them shared by many moments, the rest a moment's own.
-struct ClosedRows {
-  std::shared_ptr<const std::vector<std::uint32_t>> most =
-      std::make_shared<std::vector<std::uint32_t>>();
-  std::vector<std::uint32_t> rest;
-  [[nodiscard]] std::size_t size() const { return most->size() + rest.size(); }
-};
 
 struct SparseCore {
   SparseCore(const SparseOptions& chosen, EpochDomain& domain)

@@ -10,75 +10,10 @@
 #include "quipu/assert.h"
 #include "quipu/index/postings/merge.h"
 #include "quipu/index/postings/posting_cursor.h"
+#include "quipu/index/postings/upkeep.h"
 #include "quipu/index/sparse/sparse_core.h"
 
 namespace quipu::index {
-namespace {
-
-// Segments of like size are merged when there are this many: each row is then rewritten once for
-// every factor of it that the index grows by, and a search meets fewer than this many of each size.
-constexpr std::size_t kFanIn = 8;
-// Up to so many rows the writer merges at once; a merge of more is background work.
-constexpr std::size_t kWriterRowsMax = 512;
-// A merge is due where closed rows are more than this share of all, and this many.
-constexpr std::size_t kClosedPercentMax = 12;
-constexpr std::size_t kClosedMin = 1024;
-// Closed rows that each moment copies rather than have all of them merged again.
-constexpr std::size_t kClosedRestMax = 512;
-
-// The size class of a segment.
-std::size_t tier_of(std::size_t rows) {
-  return static_cast<std::size_t>(std::bit_width(rows)) / 3;  // factors of 8, as kFanIn
-}
-
-std::size_t row_count(const Segments& segments) {
-  std::size_t rows = 0;
-  for (const auto& segment : segments) rows += segment->rows().size();
-  return rows;
-}
-
-// Puts `merged` in the place of `old`; leaves it out when it has no rows.
-std::shared_ptr<const Segments> replaced(const Segments& list,
-                                         std::span<const std::shared_ptr<const Segment>> old,
-                                         const std::shared_ptr<const Segment>& merged) {
-  auto next = std::make_shared<Segments>();
-  bool placed = merged->rows().empty();
-  for (const auto& segment : list) {
-    if (std::find(old.begin(), old.end(), segment) == old.end()) {
-      next->push_back(segment);
-    } else if (!std::exchange(placed, true)) {
-      next->push_back(merged);
-    }
-  }
-  QUIPU_ASSERT(placed);
-  return next;
-}
-
-void add_closed(ClosedRows& closed, std::vector<std::uint32_t>&& rows) {
-  closed.rest.insert(closed.rest.end(), rows.begin(), rows.end());
-  std::sort(closed.rest.begin(), closed.rest.end());
-  if (closed.rest.size() <= kClosedRestMax) return;
-  auto most = std::make_shared<std::vector<std::uint32_t>>();
-  most->reserve(closed.size());
-  std::merge(closed.most->begin(), closed.most->end(), closed.rest.begin(), closed.rest.end(),
-             std::back_inserter(*most));
-  closed.most = std::move(most);
-  closed.rest.clear();
-}
-
-// `gone` is sorted.
-void drop_closed(ClosedRows& closed, const std::vector<std::uint32_t>& gone) {
-  auto most = std::make_shared<std::vector<std::uint32_t>>();
-  std::set_difference(closed.most->begin(), closed.most->end(), gone.begin(), gone.end(),
-                      std::back_inserter(*most));
-  std::vector<std::uint32_t> rest;
-  std::set_difference(closed.rest.begin(), closed.rest.end(), gone.begin(), gone.end(),
-                      std::back_inserter(rest));
-  closed.most = std::move(most);
-  closed.rest = std::move(rest);
-}
-
-}  // namespace
 
 std::string dimension_key(std::uint32_t dimension) {
   std::string key(4, '\0');
@@ -187,22 +122,21 @@ void SparseIndex::State::merge_small() {
     {
       const MutexLock lock(core->mutex);
       const Segments& list = *core->segments;
-      if (list.size() < kFanIn) return;
-      last.assign(list.end() - static_cast<std::ptrdiff_t>(kFanIn), list.end());
-      const std::size_t tier = tier_of(last.back()->rows().size());
+      if (list.size() < kSegmentFanIn) return;
+      last.assign(list.end() - static_cast<std::ptrdiff_t>(kSegmentFanIn), list.end());
+      const std::size_t tier = size_tier(last.back()->rows().size());
       for (const auto& segment : last) {
-        const bool busy =
-            std::find(core->busy.begin(), core->busy.end(), segment) != core->busy.end();
-        if (busy || tier_of(segment->rows().size()) > tier) return;
+        if (is_listed(core->busy, segment)) return;
+        if (size_tier(segment->rows().size()) > tier) return;
       }
-      if (row_count(last) > kWriterRowsMax) return;
+      if (row_count(last) > kWriterMergeRowsMax) return;
       core->busy.insert(core->busy.end(), last.begin(), last.end());
     }
     const std::shared_ptr<const Segment> merged = merge_segments(
         last, {.keep = [](std::uint32_t) { return true; },
                .length_of = [this](std::uint32_t row) { return core->length(row); }});
     const MutexLock lock(core->mutex);
-    core->segments = replaced(*core->segments, last, merged);
+    core->segments = with_merged(*core->segments, last, merged);
     core->busy.resize(core->busy.size() - last.size());  // nobody else takes from its end
   }
 }
@@ -221,7 +155,8 @@ std::shared_ptr<const SparseIndex::Moment> SparseIndex::publish() {
     state.merge_small();
   }
   const MutexLock lock(core.mutex);
-  add_closed(core.closed, std::exchange(state.pending_closed, {}));
+  add_closed(core.closed, state.pending_closed);
+  state.pending_closed.clear();
   auto moment = std::make_shared<Moment>();
   moment->segments = core.segments;
   moment->closed = core.closed;
@@ -233,17 +168,18 @@ std::shared_ptr<const SparseIndex::Moment> SparseIndex::publish() {
 namespace {
 
 // The segments that a merge should take, if any is due: all when too many rows can be left out,
-// else a run of at least kFanIn of one size that the writer leaves alone.
-Segments due_segments(const Segments& free, const std::function<std::size_t()>& gone,
-                      std::size_t closed) {
+// else a run of at least kSegmentFanIn of one size that the writer leaves alone.
+Segments due_sparse_segments(const Segments& free, const std::function<std::size_t()>& gone,
+                             std::size_t closed) {
   const std::size_t due = std::max(kClosedMin, row_count(free) * kClosedPercentMax / 100);
   // Rows that a reader of an earlier moment may still see would be there after the merge as well:
   // they are no reason for one.
   if (closed > due && gone() > due) return free;
   std::map<std::size_t, Segments> tiers;
-  for (const auto& segment : free) tiers[tier_of(segment->rows().size())].push_back(segment);
+  for (const auto& segment : free) tiers[size_tier(segment->rows().size())].push_back(segment);
   for (auto& [tier, segments] : tiers) {
-    if (segments.size() >= kFanIn && row_count(segments) > kWriterRowsMax) return segments;
+    if (segments.size() >= kSegmentFanIn && row_count(segments) > kWriterMergeRowsMax)
+      return segments;
   }
   return {};
 }
@@ -260,16 +196,14 @@ std::size_t SparseIndex::merge(Seq horizon) {
     const ClosedRows closed = core->closed;
     Segments free;
     for (const auto& segment : *core->segments) {
-      const bool busy =
-          std::find(core->busy.begin(), core->busy.end(), segment) != core->busy.end();
-      if (!busy) free.push_back(segment);
+      if (!is_listed(core->busy, segment)) free.push_back(segment);
     }
     const auto count_gone = [&] {
       const auto rows = std::count_if(closed.most->begin(), closed.most->end(), is_gone) +
                         std::count_if(closed.rest.begin(), closed.rest.end(), is_gone);
       return static_cast<std::size_t>(rows);
     };
-    taken = due_segments(free, count_gone, closed.size());
+    taken = due_sparse_segments(free, count_gone, closed.size());
     if (taken.empty()) return 0;
     core->busy.insert(core->busy.begin(), taken.begin(), taken.end());
   }
@@ -283,7 +217,7 @@ std::size_t SparseIndex::merge(Seq horizon) {
   std::sort(gone.begin(), gone.end());
   {
     const MutexLock lock(core->mutex);
-    core->segments = replaced(*core->segments, taken, merged);
+    core->segments = with_merged(*core->segments, taken, merged);
     core->busy.erase(core->busy.begin(),
                      core->busy.begin() + static_cast<std::ptrdiff_t>(taken.size()));
     drop_closed(core->closed, gone);

@@ -18,7 +18,7 @@ namespace quipu::index {
 namespace {
 
 using Words = std::vector<std::string>;
-using Model = std::map<std::uint32_t, Words>;  // by slot
+using TextModel = std::map<std::uint32_t, Words>;  // by slot
 
 std::string word(std::uint64_t number) { return "w" + std::to_string(number); }
 
@@ -40,16 +40,17 @@ std::vector<TermAt> terms_of(const Words& words) {
   return terms;
 }
 
-struct Held {
+struct HeldTexts {
   std::shared_ptr<const SparseIndex::Moment> moment;
   Seq seq;
-  Model model;
+  TextModel model;
 };
 
 // Looks at every word of every text.
 class Twin {
  public:
-  Twin(const Model& model, const Words& query) : rows_(model.size()), rows_with_(query.size(), 0) {
+  Twin(const TextModel& model, const Words& query)
+      : rows_(model.size()), rows_with_(query.size(), 0) {
     for (const auto& [slot, words] : model) {
       std::vector<double>& times = times_[slot];
       for (std::size_t i = 0; i < query.size(); ++i) {
@@ -89,7 +90,7 @@ class Twin {
   std::map<std::uint32_t, double> lengths_;
 };
 
-void check_words(const SparseIndex& index, const Held& held, Rng& rng) {
+void check_words(const SparseIndex& index, const HeldTexts& held, Rng& rng) {
   std::set<std::string> distinct;
   for (std::uint64_t i = rng.below(6) + 1; i > 0; --i) distinct.insert(draw_word(rng));
   const Words query(distinct.begin(), distinct.end());
@@ -134,7 +135,7 @@ void check_words(const SparseIndex& index, const Held& held, Rng& rng) {
   }
 }
 
-void check_match(const SparseIndex& index, const Held& held, Rng& rng) {
+void check_term_match(const SparseIndex& index, const HeldTexts& held, Rng& rng) {
   const Words wanted = {draw_word(rng), draw_word(rng)};
   for (const TermMatch how : {TermMatch::kAny, TermMatch::kAll, TermMatch::kPhrase}) {
     SlotBitmap found;
@@ -156,7 +157,8 @@ void check_match(const SparseIndex& index, const Held& held, Rng& rng) {
 }
 
 // What is saved and opened again answers as what was saved, and goes on from there.
-void check_reopened(const SparseIndex& index, const Held& now, const TempDir& dir, Rng& rng) {
+void check_texts_reopened(const SparseIndex& index, const HeldTexts& now, const TempDir& dir,
+                          Rng& rng) {
   const std::string path = dir.file("sparse");
   ASSERT_EQ(why_not(SparseIndex::save(posix_file_system(), path, *index.capture(now.seq))), "");
   EpochDomain epochs;
@@ -165,9 +167,9 @@ void check_reopened(const SparseIndex& index, const Held& now, const TempDir& di
   SparseIndex& again = *opened.value();
   ASSERT_EQ(why_not(again.verify()), "");
   ASSERT_EQ(again.stats().live_rows, index.stats().live_rows);
-  Held there = {again.moment(), now.seq, now.model};
+  HeldTexts there = {again.moment(), now.seq, now.model};
   check_words(again, there, rng);
-  check_match(again, there, rng);
+  check_term_match(again, there, rng);
   for (std::uint64_t i = 0; i < 30; ++i) {
     const auto slot = static_cast<std::uint32_t>(rng.below(900));
     there.seq = Seq(there.seq.value() + 1);
@@ -238,9 +240,9 @@ TEST(SparseIndexModel, WordsFollowAnyHistory) {
   auto made = SparseIndex::create({.kind = PostingKind::kCounts, .positions = true}, epochs);
   ASSERT_EQ(why_not(made), "");
   SparseIndex& index = *made.value();
-  Model model;
+  TextModel model;
   std::uint64_t seq = 0;
-  std::optional<Held> held;
+  std::optional<HeldTexts> held;
   std::optional<EpochDomain::Guard> guard;
   std::size_t closed_most = 0;
   for (int step = 0; step < 150; ++step) {
@@ -254,13 +256,13 @@ TEST(SparseIndexModel, WordsFollowAnyHistory) {
       model[slot] = draw_text(rng);
       index.insert(SlotId(slot), terms_of(model[slot]), Seq(seq));
     }
-    const Held now = {index.publish(), Seq(seq), model};
-    if (step % 30 == 29) check_reopened(index, now, dir, rng);
+    const HeldTexts now = {index.publish(), Seq(seq), model};
+    if (step % 30 == 29) check_texts_reopened(index, now, dir, rng);
     check_words(index, now, rng);
-    check_match(index, now, rng);
+    check_term_match(index, now, rng);
     if (held.has_value()) {
       check_words(index, *held, rng);
-      check_match(index, *held, rng);
+      check_term_match(index, *held, rng);
     }
     if (rng.below(8) == 0) {
       guard = epochs.pin();

@@ -16,18 +16,12 @@
 #include "quipu/query/filter/predicates.h"
 
 namespace quipu::query {
-namespace {
+// ---------------------------------------------------------------- nodes: one for each condition
+
+// Not of the unnamed namespace, whose types g++ lets no other type have as members.
+namespace filter_nodes {
 
 struct Group;
-
-// What conditions are judged on: a point, or an object inside one, which has no id and no vectors.
-struct Subject {
-  const PointId* id = nullptr;
-  JsonView payload;
-  const VectorPresence* vectors = nullptr;
-};
-
-// ---------------------------------------------------------------- nodes: one for each condition
 
 struct FieldNode {
   PayloadPath path;
@@ -63,6 +57,26 @@ struct Group {
   std::vector<Node> must_not;
   std::vector<Node> min_should;
   std::optional<std::uint64_t> min_count;
+};
+
+}  // namespace filter_nodes
+
+namespace {
+
+using filter_nodes::CountNode;
+using filter_nodes::EmptyNode;
+using filter_nodes::FieldNode;
+using filter_nodes::Group;
+using filter_nodes::IdNode;
+using filter_nodes::NestedNode;
+using filter_nodes::Node;
+using filter_nodes::NullNode;
+
+// What conditions are judged on: a point, or an object inside one, which has no id and no vectors.
+struct Subject {
+  const PointId* id = nullptr;
+  JsonView payload;
+  const VectorPresence* vectors = nullptr;
 };
 
 // Roughly, in comparisons; only the order matters. Looking up the key is the same for all.
@@ -355,7 +369,7 @@ void collect_required(const Filter& filter, std::vector<RequiredField>& fields,
 
 struct CompiledFilter::State {
   Filter filter;
-  Group group;
+  filter_nodes::Group group;
   std::vector<std::string> keys;
   std::vector<RequiredField> required_fields;
   std::vector<const HasIdCondition*> required_ids;

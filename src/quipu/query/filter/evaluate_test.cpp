@@ -19,7 +19,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::Pointee;
 
 JsonDocument document_of(std::string_view json) {
@@ -90,9 +89,10 @@ TEST(Evaluate, ClausesOfTheDocumentation) {
   EXPECT_THAT(matching("{}", points), ElementsAre(1, 2, 3, 4, 5, 6));
   EXPECT_THAT(matching(R"({"should":[],"must":null,"must_not":[]})", points),
               ElementsAre(1, 2, 3, 4, 5, 6));
-  EXPECT_THAT(matching(R"({"min_should":{"conditions":[],"min_count":1}})", points), IsEmpty());
+  EXPECT_THAT(matching(R"({"min_should":{"conditions":[],"min_count":1}})", points),
+              testing::IsEmpty());
   EXPECT_THAT(matching(R"({"must":[{"has_id":[1,3,5,7]}]})", points), ElementsAre(1, 3, 5));
-  EXPECT_THAT(matching(R"({"must":[{"has_id":[]}]})", points), IsEmpty());
+  EXPECT_THAT(matching(R"({"must":[{"has_id":[]}]})", points), testing::IsEmpty());
 }
 
 TEST(Evaluate, NestedOfTheDocumentation) {
@@ -117,7 +117,7 @@ TEST(Evaluate, NestedOfTheDocumentation) {
   EXPECT_THAT(matching(R"({"must": [{"nested": {"key": "diet", "filter": {"must": [)" + inner +
                            R"(, {"has_id": [1]}]}}}]})",
                        points),
-              IsEmpty());
+              testing::IsEmpty());
   EXPECT_THAT(matching("{\"must\":[" + plain + ", {\"has_id\":[1]}]}", points), ElementsAre(1));
 }
 
@@ -474,9 +474,9 @@ TEST(CompiledFilter, TellsPlannersWhatItNeeds) {
   EXPECT_THAT(filter.required_ids(), ElementsAre(Pointee(HasIdCondition{{PointId::number(1)}})));
   EXPECT_FALSE(filter.empty());
   EXPECT_TRUE(compiled("{}").empty());
-  EXPECT_THAT(compiled("{}").keys(), IsEmpty());
+  EXPECT_THAT(compiled("{}").keys(), testing::IsEmpty());
   EXPECT_THAT(compiled(R"({"should":[{"key":"a","is_null":true},{}]})").required_fields(),
-              IsEmpty());
+              testing::IsEmpty());
 }
 
 TEST(CompiledFilter, CopiesShareAndOutliveTheFirst) {

@@ -17,13 +17,13 @@
 namespace quipu::query {
 namespace {
 
-constexpr std::string_view kTooLarge = "filter_too_large";
+constexpr std::string_view kFilterTooLarge = "filter_too_large";
 
 Status check_string(std::string_view text, const Place& at) {
   if (text.size() > limits::kFilterStringBytesMax) {
     return at.error(
         format("has {} bytes, the limit is {}", text.size(), limits::kFilterStringBytesMax),
-        kTooLarge);
+        kFilterTooLarge);
   }
   const std::size_t bad = text::find_invalid_utf8(text);
   if (bad != std::string_view::npos) return at.error(format("is no UTF-8 at byte {}", bad));
@@ -43,7 +43,7 @@ Status count_values(FilterBudget& budget, std::size_t count, const Place& at) {
   if (budget.values <= limits::kFilterValuesMax) return ok_status();
   return at.error(format("brings the listed values of the filter to {}, the limit is {}",
                          budget.values, limits::kFilterValuesMax),
-                  kTooLarge);
+                  kFilterTooLarge);
 }
 
 Status check_list(const MatchList& list, const Place& at, FilterBudget& budget) {
@@ -58,7 +58,7 @@ Status check_list(const MatchList& list, const Place& at, FilterBudget& budget) 
   return ok_status();
 }
 
-Status check_number(const std::optional<double>& bound, const Place& at) {
+Status check_bound(const std::optional<double>& bound, const Place& at) {
   if (!bound.has_value() || std::isfinite(*bound)) return ok_status();
   return at.error(format("{} is no finite number", *bound));
 }
@@ -131,10 +131,10 @@ struct PredicateCheck {
   }
   Status operator()(const NumberRange& range) const {
     const Place place(at, "range");
-    QUIPU_TRY_OK(check_number(range.lt, Place(place, "lt")));
-    QUIPU_TRY_OK(check_number(range.gt, Place(place, "gt")));
-    QUIPU_TRY_OK(check_number(range.lte, Place(place, "lte")));
-    return check_number(range.gte, Place(place, "gte"));
+    QUIPU_TRY_OK(check_bound(range.lt, Place(place, "lt")));
+    QUIPU_TRY_OK(check_bound(range.gt, Place(place, "gt")));
+    QUIPU_TRY_OK(check_bound(range.lte, Place(place, "lte")));
+    return check_bound(range.gte, Place(place, "gte"));
   }
   Status operator()(const DatetimeRange& range) const {
     const Place place(at, "range");
@@ -267,14 +267,14 @@ Status check_depth(std::size_t depth, const Place& at) {
   return at.error(format("filters are nested deeper than the limit of {} (one inside `nested` "
                          "counts as {} levels)",
                          limits::kFilterDepthMax, kNestedDepth),
-                  kTooLarge);
+                  kFilterTooLarge);
 }
 
 Status count_condition(FilterBudget& budget, const Place& at) {
   if (++budget.conditions <= limits::kFilterConditionsMax) return ok_status();
   return at.error(
       format("the filter has more than the limit of {} conditions", limits::kFilterConditionsMax),
-      kTooLarge);
+      kFilterTooLarge);
 }
 
 Status check_condition(const FilterCondition& condition, const Place& at, FilterBudget& budget) {
@@ -288,6 +288,17 @@ Status check_min_should(const MinShould& min_should, const Place& at) {
 
 Status check_filter(const Filter& filter, std::string_view field) {
   return FilterCheck().run(filter, Place(field), 1);
+}
+
+std::string describe_json(JsonView json) {
+  switch (json.kind()) {
+    case JsonKind::kArray:
+    case JsonKind::kObject:
+    case JsonKind::kNull: return std::string(json_kind_name(json.kind()));
+    case JsonKind::kString:
+      return format("{} {}", json_kind_name(json.kind()), in_quotes(*json.as_string()));
+    default: return format("{} {}", json_kind_name(json.kind()), json.to_string());
+  }
 }
 
 std::string name_list(std::span<const std::string_view> names) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "quipu/base/json.h"
 #include "quipu/filter.h"
 #include "quipu/result.h"
 
@@ -54,6 +55,8 @@ inline constexpr std::size_t kNestedDepth = 2;
 
 // The mode's member in JSON: "text", "text_any" or "phrase".
 [[nodiscard]] std::string_view text_mode_name(TextMatchMode mode) noexcept;
+// "integer 5", "string "x"", "array": what a message calls a value.
+[[nodiscard]] std::string describe_json(JsonView json);
 // "a, b, c": for messages.
 [[nodiscard]] std::string name_list(std::span<const std::string_view> names);
 

@@ -17,7 +17,7 @@
 namespace quipu::query {
 namespace {
 
-using Names = std::span<const std::string_view>;
+using MemberNames = std::span<const std::string_view>;
 
 constexpr std::string_view kClauses[] = {"must", "should", "must_not", "min_should"};
 constexpr std::string_view kPredicates[] = {"match",      "range",       "geo_bounding_box",
@@ -37,44 +37,32 @@ constexpr std::string_view kMatches[] = {"value",    "any",    "except", "text",
                                          "text_any", "phrase", "prefix", "substring"};
 constexpr std::string_view kBounds[] = {"lt", "gt", "lte", "gte"};
 
-// "integer 5", "string "x"", "array": what a message calls a value.
-std::string describe(JsonView json) {
-  switch (json.kind()) {
-    case JsonKind::kArray:
-    case JsonKind::kObject:
-    case JsonKind::kNull: return std::string(json_kind_name(json.kind()));
-    case JsonKind::kString:
-      return format("{} {}", json_kind_name(json.kind()), in_quotes(*json.as_string()));
-    default: return format("{} {}", json_kind_name(json.kind()), json.to_string());
-  }
-}
-
-Error expected(std::string_view what, JsonView got, const Place& at) {
-  return at.error(format("expected {}, got {}", what, describe(got)));
+Error unexpected(std::string_view what, JsonView got, const Place& at) {
+  return at.error(format("expected {}, got {}", what, describe_json(got)));
 }
 
 // The member of that name; one that is null counts as absent.
-std::optional<JsonView> member(JsonView object, std::string_view name) {
+std::optional<JsonView> given_member(JsonView object, std::string_view name) {
   const std::optional<JsonView> found = object.find(name);
   if (!found.has_value() || found->is_null()) return std::nullopt;
   return found;
 }
 
-std::vector<std::string_view> present(JsonView object, Names names) {
+std::vector<std::string_view> given_members(JsonView object, MemberNames names) {
   std::vector<std::string_view> found;
   for (const std::string_view name : names) {
-    if (member(object, name).has_value()) found.push_back(name);
+    if (given_member(object, name).has_value()) found.push_back(name);
   }
   return found;
 }
 
-Status check_object(JsonView json, std::string_view what, const Place& at) {
-  if (!json.is_object()) return expected(what, json, at);
+Status check_is_object(JsonView json, std::string_view what, const Place& at) {
+  if (!json.is_object()) return unexpected(what, json, at);
   return ok_status();
 }
 
 // Refuses members that are not in `known`; `near` are the names that a misspelt one may have meant.
-Status check_members(JsonView object, Names known, Names near, const Place& at) {
+Status check_known_members(JsonView object, MemberNames known, MemberNames near, const Place& at) {
   std::optional<std::string_view> unknown;
   object.for_each_member([&](std::string_view name, JsonView) {
     if (std::find(known.begin(), known.end(), name) == known.end()) unknown = name;
@@ -85,47 +73,47 @@ Status check_members(JsonView object, Names known, Names near, const Place& at) 
                          did_you_mean(*unknown, near), name_list(known)));
 }
 
-Result<JsonView> required(JsonView object, std::string_view name, const Place& at) {
-  const std::optional<JsonView> found = member(object, name);
+Result<JsonView> required_member(JsonView object, std::string_view name, const Place& at) {
+  const std::optional<JsonView> found = given_member(object, name);
   if (!found.has_value()) return Place(at, name).error("is missing");
   return *found;
 }
 
 // ---------------------------------------------------------------- leaves
 
-Result<std::string> read_string(JsonView json, const Place& at) {
+Result<std::string> string_at(JsonView json, const Place& at) {
   const std::optional<std::string_view> text = json.as_string();
-  if (!text.has_value()) return expected("a string", json, at);
+  if (!text.has_value()) return unexpected("a string", json, at);
   return std::string(*text);
 }
 
-Result<double> read_number(JsonView json, const Place& at) {
+Result<double> number_at(JsonView json, const Place& at) {
   const std::optional<double> number = json.as_double();
-  if (!number.has_value()) return expected("a number", json, at);
+  if (!number.has_value()) return unexpected("a number", json, at);
   return *number;
 }
 
-Result<bool> read_bool(JsonView json, const Place& at) {
+Result<bool> flag_at(JsonView json, const Place& at) {
   const std::optional<bool> flag = json.as_bool();
-  if (!flag.has_value()) return expected("true or false", json, at);
+  if (!flag.has_value()) return unexpected("true or false", json, at);
   return *flag;
 }
 
-Result<std::uint64_t> read_count(JsonView json, std::uint64_t max, const Place& at) {
+Result<std::uint64_t> count_at(JsonView json, std::uint64_t max, const Place& at) {
   const std::optional<std::uint64_t> count = json.as_uint64();
   if (count.has_value() && *count <= max) return *count;
-  return expected(format("an integer of 0 to {}", max), json, at);
+  return unexpected(format("an integer of 0 to {}", max), json, at);
 }
 
 Result<std::string> read_key(JsonView object, const Place& at) {
-  QUIPU_TRY(const JsonView key, required(object, "key", at));
-  return read_string(key, Place(at, "key"));
+  QUIPU_TRY(const JsonView key, required_member(object, "key", at));
+  return string_at(key, Place(at, "key"));
 }
 
 // Calls read(element, place) for each element; stops at its first error.
 template <typename Read>
-Status read_elements(JsonView array, std::string_view what, const Place& at, Read read) {
-  if (!array.is_array()) return expected(what, array, at);
+Status visit_elements(JsonView array, std::string_view what, const Place& at, Read read) {
+  if (!array.is_array()) return unexpected(what, array, at);
   std::size_t index = 0;
   Status status = ok_status();
   array.for_each_element([&](JsonView element) {
@@ -136,10 +124,10 @@ Status read_elements(JsonView array, std::string_view what, const Place& at, Rea
 }
 
 // Also the forms of a UUID that Qdrant reads: without hyphens, in braces, after "urn:uuid:".
-Result<PointId> read_point_id(JsonView json, const Place& at) {
+Result<PointId> point_id_at(JsonView json, const Place& at) {
   if (const auto number = json.as_uint64()) return PointId::number(*number);
   constexpr std::string_view kWanted = "an integer of 0 to 18446744073709551615 or a UUID";
-  if (!json.is_string()) return expected(kWanted, json, at);
+  if (!json.is_string()) return unexpected(kWanted, json, at);
   std::string_view text = *json.as_string();
   constexpr std::string_view kUrn = "urn:uuid:";
   if (text.starts_with(kUrn)) text.remove_prefix(kUrn.size());
@@ -151,7 +139,7 @@ Result<PointId> read_point_id(JsonView json, const Place& at) {
   // A number in quotes is no id.
   const bool may_be_uuid = uuid.size() == 36;
   const Result<PointId> id = PointId::parse(uuid);
-  if (!may_be_uuid || !id.ok()) return expected(kWanted, json, at);
+  if (!may_be_uuid || !id.ok()) return unexpected(kWanted, json, at);
   return id.value();
 }
 
@@ -161,15 +149,15 @@ Result<FieldPredicate> read_match_value(JsonView json, const Place& at) {
   if (const auto text = json.as_string()) return FieldPredicate(MatchValue{std::string(*text)});
   if (const auto flag = json.as_bool()) return FieldPredicate(MatchValue{*flag});
   if (const auto integer = json.as_int64()) return FieldPredicate(MatchValue{*integer});
-  return expected("a string, a boolean or an integer of 64 bits (for other numbers use range)",
-                  json, at);
+  return unexpected("a string, a boolean or an integer of 64 bits (for other numbers use range)",
+                    json, at);
 }
 
 Result<MatchList> read_match_list(JsonView json, const Place& at) {
   constexpr std::string_view kWhat = "a list of strings or a list of integers";
   std::vector<std::string> strings;
   std::vector<std::int64_t> integers;
-  QUIPU_TRY_OK(read_elements(json, kWhat, at, [&](JsonView element, const Place& place) -> Status {
+  QUIPU_TRY_OK(visit_elements(json, kWhat, at, [&](JsonView element, const Place& place) -> Status {
     const auto text = element.as_string();
     const auto integer = element.as_int64();
     if (text.has_value() && integers.empty()) {
@@ -177,11 +165,11 @@ Result<MatchList> read_match_list(JsonView json, const Place& at) {
     } else if (integer.has_value() && strings.empty()) {
       integers.push_back(*integer);
     } else if (!integers.empty()) {
-      return expected("an integer of 64 bits, as the elements before", element, place);
+      return unexpected("an integer of 64 bits, as the elements before", element, place);
     } else if (!strings.empty()) {
-      return expected("a string, as the elements before", element, place);
+      return unexpected("a string, as the elements before", element, place);
     } else {
-      return expected("a string or an integer of 64 bits", element, place);
+      return unexpected("a string or an integer of 64 bits", element, place);
     }
     return ok_status();
   }));
@@ -190,15 +178,15 @@ Result<MatchList> read_match_list(JsonView json, const Place& at) {
 }
 
 Result<FieldPredicate> read_match(JsonView json, const Place& at) {
-  QUIPU_TRY_OK(check_object(json, "an object such as {\"value\": ...}", at));
-  QUIPU_TRY_OK(check_members(json, kMatches, kMatches, at));
-  const std::vector<std::string_view> found = present(json, kMatches);
+  QUIPU_TRY_OK(check_is_object(json, "an object such as {\"value\": ...}", at));
+  QUIPU_TRY_OK(check_known_members(json, kMatches, kMatches, at));
+  const std::vector<std::string_view> found = given_members(json, kMatches);
   if (found.size() != 1) {
     return at.error(format("has {}; it needs exactly one of {}",
                            found.empty() ? "none" : name_list(found), name_list(kMatches)));
   }
   const std::string_view name = found.front();
-  const JsonView operand = *member(json, name);
+  const JsonView operand = *given_member(json, name);
   const Place place(at, name);
   if (name == "value") return read_match_value(operand, place);
   if (name == "any" || name == "except") {
@@ -206,7 +194,7 @@ Result<FieldPredicate> read_match(JsonView json, const Place& at) {
     if (name == "any") return FieldPredicate(MatchAny{std::move(list)});
     return FieldPredicate(MatchExcept{std::move(list)});
   }
-  QUIPU_TRY(std::string text, read_string(operand, place));
+  QUIPU_TRY(std::string text, string_at(operand, place));
   if (name == "prefix") return FieldPredicate(MatchPrefix{std::move(text)});
   if (name == "substring") return FieldPredicate(MatchSubstring{std::move(text)});
   const TextMatchMode mode = name == "text"       ? TextMatchMode::kAll
@@ -221,7 +209,7 @@ Result<Range> read_bounds(JsonView json, const Place& at, Read read) {
   Range range;
   const std::array bounds = {&range.lt, &range.gt, &range.lte, &range.gte};
   for (std::size_t i = 0; i < bounds.size(); ++i) {
-    const std::optional<JsonView> bound = member(json, kBounds[i]);
+    const std::optional<JsonView> bound = given_member(json, kBounds[i]);
     if (!bound.has_value()) continue;
     QUIPU_TRY(*bounds[i], read(*bound, Place(at, kBounds[i])));
   }
@@ -229,33 +217,33 @@ Result<Range> read_bounds(JsonView json, const Place& at, Read read) {
 }
 
 Result<FieldPredicate> read_range(JsonView json, const Place& at) {
-  QUIPU_TRY_OK(check_object(json, "an object such as {\"gte\": ...}", at));
-  QUIPU_TRY_OK(check_members(json, kBounds, kBounds, at));
+  QUIPU_TRY_OK(check_is_object(json, "an object such as {\"gte\": ...}", at));
+  QUIPU_TRY_OK(check_known_members(json, kBounds, kBounds, at));
   const bool datetimes = std::any_of(std::begin(kBounds), std::end(kBounds), [&](auto name) {
-    const std::optional<JsonView> bound = member(json, name);
+    const std::optional<JsonView> bound = given_member(json, name);
     return bound.has_value() && bound->is_string();
   });
   if (!datetimes) {
     const auto number = [](JsonView bound, const Place& place) -> Result<double> {
-      if (bound.is_number()) return read_number(bound, place);
-      return expected("a number or a datetime such as \"2024-05-01T10:30:15Z\"", bound, place);
+      if (bound.is_number()) return number_at(bound, place);
+      return unexpected("a number or a datetime such as \"2024-05-01T10:30:15Z\"", bound, place);
     };
     QUIPU_TRY(const NumberRange range, (read_bounds<NumberRange>(json, at, number)));
     return FieldPredicate(range);
   }
   const auto datetime = [](JsonView bound, const Place& place) -> Result<std::string> {
-    if (bound.is_string()) return read_string(bound, place);
-    return expected("a datetime, as another bound of this range", bound, place);
+    if (bound.is_string()) return string_at(bound, place);
+    return unexpected("a datetime, as another bound of this range", bound, place);
   };
   QUIPU_TRY(DatetimeRange range, (read_bounds<DatetimeRange>(json, at, datetime)));
   return FieldPredicate(std::move(range));
 }
 
 Result<FieldPredicate> read_values_count(JsonView json, const Place& at) {
-  QUIPU_TRY_OK(check_object(json, "an object such as {\"gte\": ...}", at));
-  QUIPU_TRY_OK(check_members(json, kBounds, kBounds, at));
+  QUIPU_TRY_OK(check_is_object(json, "an object such as {\"gte\": ...}", at));
+  QUIPU_TRY_OK(check_known_members(json, kBounds, kBounds, at));
   const auto count = [](JsonView bound, const Place& place) {
-    return read_count(bound, std::numeric_limits<std::uint64_t>::max(), place);
+    return count_at(bound, std::numeric_limits<std::uint64_t>::max(), place);
   };
   QUIPU_TRY(const ValuesCount range, (read_bounds<ValuesCount>(json, at, count)));
   return FieldPredicate(range);
@@ -263,25 +251,25 @@ Result<FieldPredicate> read_values_count(JsonView json, const Place& at) {
 
 Result<GeoPoint> read_geo_point(JsonView json, const Place& at) {
   constexpr std::string_view kMembers[] = {"lon", "lat"};
-  QUIPU_TRY_OK(check_object(json, "an object {\"lon\": ..., \"lat\": ...}", at));
-  QUIPU_TRY_OK(check_members(json, kMembers, kMembers, at));
+  QUIPU_TRY_OK(check_is_object(json, "an object {\"lon\": ..., \"lat\": ...}", at));
+  QUIPU_TRY_OK(check_known_members(json, kMembers, kMembers, at));
   GeoPoint point;
-  QUIPU_TRY(const JsonView lon, required(json, "lon", at));
-  QUIPU_TRY(point.lon, read_number(lon, Place(at, "lon")));
-  QUIPU_TRY(const JsonView lat, required(json, "lat", at));
-  QUIPU_TRY(point.lat, read_number(lat, Place(at, "lat")));
+  QUIPU_TRY(const JsonView lon, required_member(json, "lon", at));
+  QUIPU_TRY(point.lon, number_at(lon, Place(at, "lon")));
+  QUIPU_TRY(const JsonView lat, required_member(json, "lat", at));
+  QUIPU_TRY(point.lat, number_at(lat, Place(at, "lat")));
   return point;
 }
 
 Result<GeoPoint> read_point_member(JsonView json, std::string_view name, const Place& at) {
-  QUIPU_TRY(const JsonView point, required(json, name, at));
+  QUIPU_TRY(const JsonView point, required_member(json, name, at));
   return read_geo_point(point, Place(at, name));
 }
 
 Result<FieldPredicate> read_box(JsonView json, const Place& at) {
   constexpr std::string_view kMembers[] = {"top_left", "bottom_right"};
-  QUIPU_TRY_OK(check_object(json, "an object with top_left and bottom_right", at));
-  QUIPU_TRY_OK(check_members(json, kMembers, kMembers, at));
+  QUIPU_TRY_OK(check_is_object(json, "an object with top_left and bottom_right", at));
+  QUIPU_TRY_OK(check_known_members(json, kMembers, kMembers, at));
   GeoBoundingBox box;
   QUIPU_TRY(box.top_left, read_point_member(json, "top_left", at));
   QUIPU_TRY(box.bottom_right, read_point_member(json, "bottom_right", at));
@@ -290,44 +278,44 @@ Result<FieldPredicate> read_box(JsonView json, const Place& at) {
 
 Result<FieldPredicate> read_circle(JsonView json, const Place& at) {
   constexpr std::string_view kMembers[] = {"center", "radius"};
-  QUIPU_TRY_OK(check_object(json, "an object with center and radius", at));
-  QUIPU_TRY_OK(check_members(json, kMembers, kMembers, at));
+  QUIPU_TRY_OK(check_is_object(json, "an object with center and radius", at));
+  QUIPU_TRY_OK(check_known_members(json, kMembers, kMembers, at));
   GeoRadius circle;
   QUIPU_TRY(circle.center, read_point_member(json, "center", at));
-  QUIPU_TRY(const JsonView radius, required(json, "radius", at));
-  QUIPU_TRY(circle.radius_m, read_number(radius, Place(at, "radius")));
+  QUIPU_TRY(const JsonView radius, required_member(json, "radius", at));
+  QUIPU_TRY(circle.radius_m, number_at(radius, Place(at, "radius")));
   return FieldPredicate(circle);
 }
 
 Result<std::vector<GeoPoint>> read_ring(JsonView json, const Place& at) {
   constexpr std::string_view kMembers[] = {"points"};
-  QUIPU_TRY_OK(check_object(json, "an object {\"points\": [...]}", at));
-  QUIPU_TRY_OK(check_members(json, kMembers, kMembers, at));
-  QUIPU_TRY(const JsonView points, required(json, "points", at));
+  QUIPU_TRY_OK(check_is_object(json, "an object {\"points\": [...]}", at));
+  QUIPU_TRY_OK(check_known_members(json, kMembers, kMembers, at));
+  QUIPU_TRY(const JsonView points, required_member(json, "points", at));
   std::vector<GeoPoint> ring;
   const auto read = [&ring](JsonView element, const Place& place) -> Status {
     QUIPU_TRY(const GeoPoint point, read_geo_point(element, place));
     ring.push_back(point);
     return ok_status();
   };
-  QUIPU_TRY_OK(read_elements(points, "a list of points", Place(at, "points"), read));
+  QUIPU_TRY_OK(visit_elements(points, "a list of points", Place(at, "points"), read));
   return ring;
 }
 
 Result<FieldPredicate> read_polygon(JsonView json, const Place& at) {
   constexpr std::string_view kMembers[] = {"exterior", "interiors"};
-  QUIPU_TRY_OK(check_object(json, "an object with exterior", at));
-  QUIPU_TRY_OK(check_members(json, kMembers, kMembers, at));
+  QUIPU_TRY_OK(check_is_object(json, "an object with exterior", at));
+  QUIPU_TRY_OK(check_known_members(json, kMembers, kMembers, at));
   GeoPolygon polygon;
-  QUIPU_TRY(const JsonView exterior, required(json, "exterior", at));
+  QUIPU_TRY(const JsonView exterior, required_member(json, "exterior", at));
   QUIPU_TRY(polygon.exterior, read_ring(exterior, Place(at, "exterior")));
-  if (const std::optional<JsonView> interiors = member(json, "interiors")) {
+  if (const std::optional<JsonView> interiors = given_member(json, "interiors")) {
     const auto read = [&polygon](JsonView element, const Place& place) -> Status {
       QUIPU_TRY(std::vector<GeoPoint> ring, read_ring(element, place));
       polygon.interiors.push_back(std::move(ring));
       return ok_status();
     };
-    QUIPU_TRY_OK(read_elements(*interiors, "a list of rings", Place(at, "interiors"), read));
+    QUIPU_TRY_OK(visit_elements(*interiors, "a list of rings", Place(at, "interiors"), read));
   }
   return FieldPredicate(std::move(polygon));
 }
@@ -339,7 +327,7 @@ Result<FieldPredicate> read_predicate(std::string_view name, JsonView json, cons
   if (name == "geo_radius") return read_circle(json, at);
   if (name == "geo_polygon") return read_polygon(json, at);
   if (name == "values_count") return read_values_count(json, at);
-  QUIPU_TRY(const bool flag, read_bool(json, at));
+  QUIPU_TRY(const bool flag, flag_at(json, at));
   if (name == "is_empty") return FieldPredicate(IsEmpty{flag});
   return FieldPredicate(IsNull{flag});
 }
@@ -347,48 +335,48 @@ Result<FieldPredicate> read_predicate(std::string_view name, JsonView json, cons
 // ---------------------------------------------------------------- conditions
 
 Result<FilterCondition> read_field(JsonView json, const Place& at) {
-  QUIPU_TRY_OK(check_members(json, kFieldMembers, kFieldMembers, at));
+  QUIPU_TRY_OK(check_known_members(json, kFieldMembers, kFieldMembers, at));
   FieldCondition field;
   QUIPU_TRY(field.key, read_key(json, at));
-  const std::vector<std::string_view> found = present(json, kPredicates);
+  const std::vector<std::string_view> found = given_members(json, kPredicates);
   if (found.size() != 1) {
     return at.error(format("the condition on key {} has {}; it needs exactly one of {}",
                            in_quotes(field.key), found.empty() ? "none" : name_list(found),
                            name_list(kPredicates)));
   }
   const std::string_view name = found.front();
-  QUIPU_TRY(field.predicate, read_predicate(name, *member(json, name), Place(at, name)));
+  QUIPU_TRY(field.predicate, read_predicate(name, *given_member(json, name), Place(at, name)));
   return FilterCondition{std::move(field)};
 }
 
 Result<std::string> read_key_object(JsonView json, const Place& at) {
   constexpr std::string_view kMembers[] = {"key"};
-  QUIPU_TRY_OK(check_object(json, "an object {\"key\": ...} (or put \"key\" beside it)", at));
-  QUIPU_TRY_OK(check_members(json, kMembers, kMembers, at));
+  QUIPU_TRY_OK(check_is_object(json, "an object {\"key\": ...} (or put \"key\" beside it)", at));
+  QUIPU_TRY_OK(check_known_members(json, kMembers, kMembers, at));
   return read_key(json, at);
 }
 
 Result<FilterCondition> read_has_id(JsonView json, const Place& at) {
   HasIdCondition condition;
   const auto read = [&condition](JsonView element, const Place& place) -> Status {
-    QUIPU_TRY(const PointId id, read_point_id(element, place));
+    QUIPU_TRY(const PointId id, point_id_at(element, place));
     condition.ids.push_back(id);
     return ok_status();
   };
-  QUIPU_TRY_OK(read_elements(json, "a list of point ids", at, read));
+  QUIPU_TRY_OK(visit_elements(json, "a list of point ids", at, read));
   return FilterCondition{std::move(condition)};
 }
 
 Result<FilterCondition> read_slice(JsonView json, const Place& at) {
   constexpr std::string_view kMembers[] = {"total", "index"};
   constexpr std::uint64_t kMax = std::numeric_limits<std::uint32_t>::max();
-  QUIPU_TRY_OK(check_object(json, "an object with total and index", at));
-  QUIPU_TRY_OK(check_members(json, kMembers, kMembers, at));
-  QUIPU_TRY(const JsonView total, required(json, "total", at));
-  QUIPU_TRY(const JsonView index, required(json, "index", at));
+  QUIPU_TRY_OK(check_is_object(json, "an object with total and index", at));
+  QUIPU_TRY_OK(check_known_members(json, kMembers, kMembers, at));
+  QUIPU_TRY(const JsonView total, required_member(json, "total", at));
+  QUIPU_TRY(const JsonView index, required_member(json, "index", at));
   SliceCondition slice;
-  QUIPU_TRY(const std::uint64_t total_count, read_count(total, kMax, Place(at, "total")));
-  QUIPU_TRY(const std::uint64_t slice_index, read_count(index, kMax, Place(at, "index")));
+  QUIPU_TRY(const std::uint64_t total_count, count_at(total, kMax, Place(at, "total")));
+  QUIPU_TRY(const std::uint64_t slice_index, count_at(index, kMax, Place(at, "index")));
   slice.total = static_cast<std::uint32_t>(total_count);
   slice.index = static_cast<std::uint32_t>(slice_index);
   return FilterCondition{slice};
@@ -397,15 +385,15 @@ Result<FilterCondition> read_slice(JsonView json, const Place& at) {
 // Conditions and the filters inside them. Recursion is bounded by check_depth, which comes first.
 class FilterReader {
  public:
-  Result<Filter> filter(JsonView json, Names near, const Place& at, std::size_t depth) {
+  Result<Filter> filter(JsonView json, MemberNames near, const Place& at, std::size_t depth) {
     QUIPU_TRY_OK(check_depth(depth, at));
-    QUIPU_TRY_OK(check_object(json, "an object with must, should or must_not", at));
-    QUIPU_TRY_OK(check_members(json, kClauses, near, at));
+    QUIPU_TRY_OK(check_is_object(json, "an object with must, should or must_not", at));
+    QUIPU_TRY_OK(check_known_members(json, kClauses, near, at));
     Filter filter;
     QUIPU_TRY(filter.must, clause(json, "must", at, depth));
     QUIPU_TRY(filter.should, clause(json, "should", at, depth));
     QUIPU_TRY(filter.must_not, clause(json, "must_not", at, depth));
-    if (const std::optional<JsonView> given = member(json, "min_should")) {
+    if (const std::optional<JsonView> given = given_member(json, "min_should")) {
       QUIPU_TRY(filter.min_should, min_should(*given, Place(at, "min_should"), depth));
     }
     return filter;
@@ -419,7 +407,7 @@ class FilterReader {
 
   Result<Conditions> clause(JsonView json, std::string_view name, const Place& filter,
                             std::size_t depth) {
-    const std::optional<JsonView> given = member(json, name);
+    const std::optional<JsonView> given = given_member(json, name);
     if (!given.has_value()) return Conditions();
     const Place at(filter, name);
     if (!given->is_object()) return list(*given, "a condition or a list of them", at, depth);
@@ -437,19 +425,19 @@ class FilterReader {
       conditions.push_back(std::move(condition));
       return ok_status();
     };
-    QUIPU_TRY_OK(read_elements(json, what, at, read));
+    QUIPU_TRY_OK(visit_elements(json, what, at, read));
     return conditions;
   }
 
   Result<std::optional<MinShould>> min_should(JsonView json, const Place& at, std::size_t depth) {
     constexpr std::string_view kMembers[] = {"conditions", "min_count"};
-    QUIPU_TRY_OK(check_object(json, "an object with conditions and min_count", at));
-    QUIPU_TRY_OK(check_members(json, kMembers, kMembers, at));
+    QUIPU_TRY_OK(check_is_object(json, "an object with conditions and min_count", at));
+    QUIPU_TRY_OK(check_known_members(json, kMembers, kMembers, at));
     MinShould result;
-    QUIPU_TRY(const JsonView conditions, required(json, "conditions", at));
-    QUIPU_TRY(const JsonView count, required(json, "min_count", at));
+    QUIPU_TRY(const JsonView conditions, required_member(json, "conditions", at));
+    QUIPU_TRY(const JsonView count, required_member(json, "min_count", at));
     QUIPU_TRY(result.min_count,
-              read_count(count, std::numeric_limits<std::uint64_t>::max(), Place(at, "min_count")));
+              count_at(count, std::numeric_limits<std::uint64_t>::max(), Place(at, "min_count")));
     QUIPU_TRY_OK(check_min_should(result, at));
     QUIPU_TRY(result.conditions,
               list(conditions, "a list of conditions", Place(at, "conditions"), depth));
@@ -457,7 +445,7 @@ class FilterReader {
   }
 
   Result<FilterCondition> one(JsonView json, const Place& at, std::size_t depth) {
-    QUIPU_TRY_OK(check_object(json, "a condition (an object)", at));
+    QUIPU_TRY_OK(check_is_object(json, "a condition (an object)", at));
     QUIPU_TRY_OK(count_condition(budget_, at));
     QUIPU_TRY(FilterCondition condition, unchecked(json, at, depth));
     QUIPU_TRY_OK(check_condition(condition, at, budget_));
@@ -466,10 +454,10 @@ class FilterReader {
 
   Result<FilterCondition> unchecked(JsonView json, const Place& at, std::size_t depth) {
     if (json.find("key").has_value()) return read_field(json, at);
-    const std::vector<std::string_view> found = present(json, kStandalone);
+    const std::vector<std::string_view> found = given_members(json, kStandalone);
     if (found.empty()) {
       // A predicate alone lacks its key: more likely than a filter with a strange member.
-      if (!present(json, kPredicates).empty()) return Place(at, "key").error("is missing");
+      if (!given_members(json, kPredicates).empty()) return Place(at, "key").error("is missing");
       QUIPU_TRY(Filter inner, filter(json, kAnyMember, at, depth + 1));
       return FilterCondition{std::move(inner)};
     }
@@ -477,9 +465,9 @@ class FilterReader {
     if (found.size() > 1) {
       return at.error(format("has {}; a condition is of one kind", name_list(found)));
     }
-    const Names only(&found.front(), 1);
-    QUIPU_TRY_OK(check_members(json, only, only, at));
-    return standalone(name, *member(json, name), Place(at, name), depth);
+    const MemberNames only(&found.front(), 1);
+    QUIPU_TRY_OK(check_known_members(json, only, only, at));
+    return standalone(name, *given_member(json, name), Place(at, name), depth);
   }
 
   Result<FilterCondition> standalone(std::string_view name, JsonView json, const Place& at,
@@ -488,7 +476,7 @@ class FilterReader {
     if (name == "slice") return read_slice(json, at);
     if (name == "nested") return nested(json, at, depth);
     if (name == "has_vector") {
-      QUIPU_TRY(std::string vector, read_string(json, at));
+      QUIPU_TRY(std::string vector, string_at(json, at));
       return FilterCondition{HasVectorCondition{std::move(vector)}};
     }
     QUIPU_TRY(std::string key, read_key_object(json, at));
@@ -498,11 +486,11 @@ class FilterReader {
 
   Result<FilterCondition> nested(JsonView json, const Place& at, std::size_t depth) {
     constexpr std::string_view kMembers[] = {"key", "filter"};
-    QUIPU_TRY_OK(check_object(json, "an object with key and filter", at));
-    QUIPU_TRY_OK(check_members(json, kMembers, kMembers, at));
+    QUIPU_TRY_OK(check_is_object(json, "an object with key and filter", at));
+    QUIPU_TRY_OK(check_known_members(json, kMembers, kMembers, at));
     NestedCondition condition;
     QUIPU_TRY(condition.key, read_key(json, at));
-    QUIPU_TRY(const JsonView inner, required(json, "filter", at));
+    QUIPU_TRY(const JsonView inner, required_member(json, "filter", at));
     QUIPU_TRY(condition.filter, filter(inner, kClauses, Place(at, "filter"), depth + kNestedDepth));
     return FilterCondition{std::move(condition)};
   }

@@ -24,7 +24,7 @@ Result<Filter> parse(std::string_view json) {
   return parse_filter(document.value().root(), "filter");
 }
 
-std::string written(const Filter& filter) {
+std::string written_filter(const Filter& filter) {
   std::string json;
   JsonWriter out(json);
   write_filter(filter, out);
@@ -40,12 +40,12 @@ struct Form {
   const char* canonical;  // null: as `json`
 };
 
-void check(const Form& form) {
+void check_form(const Form& form) {
   const Result<Filter> read = parse(form.json);
   ASSERT_EQ(why_not(read), "") << form.json;
   EXPECT_EQ(read.value(), form.filter) << form.json;
   const char* const canonical = form.canonical == nullptr ? form.json : form.canonical;
-  EXPECT_EQ(written(form.filter), canonical);
+  EXPECT_EQ(written_filter(form.filter), canonical);
   EXPECT_EQ(why_not(check_filter(form.filter, "filter")), "") << form.json;
 }
 
@@ -71,7 +71,7 @@ TEST(FilterJson, ReadsAndWritesClauses) {
        {.must = {{Filter{.should = {red}}}, {Filter{}}}},
        nullptr},
   };
-  for (const Form& form : forms) check(form);
+  for (const Form& form : forms) check_form(form);
 }
 
 TEST(FilterJson, ReadsAndWritesConditions) {
@@ -110,7 +110,7 @@ TEST(FilterJson, ReadsAndWritesConditions) {
        {.must = {{NestedCondition{.key = "diet", .filter = must({"food", MatchValue{"meat"}})}}}},
        nullptr},
   };
-  for (const Form& form : forms) check(form);
+  for (const Form& form : forms) check_form(form);
 }
 
 TEST(FilterJson, ReadsAndWritesMatches) {
@@ -137,7 +137,7 @@ TEST(FilterJson, ReadsAndWritesMatches) {
        must({"k", MatchSubstring{"\"\n\u00e9"}}),
        "{\"must\":[{\"key\":\"k\",\"match\":{\"substring\":\"\\\"\\n\u00e9\"}}]}"},
   };
-  for (const Form& form : forms) check(form);
+  for (const Form& form : forms) check_form(form);
 }
 
 TEST(FilterJson, ReadsAndWritesRanges) {
@@ -167,11 +167,11 @@ TEST(FilterJson, ReadsAndWritesRanges) {
                              .interiors = {{{5, 1}, {6, 1}, {6, 2}, {5, 1}}}}}),
        nullptr},
   };
-  for (const Form& form : forms) check(form);
+  for (const Form& form : forms) check_form(form);
 }
 
 // What is refused, and how the message begins.
-struct Refusal {
+struct FilterRefusal {
   const char* json;
   const char* message;
 };
@@ -185,13 +185,13 @@ void check_refused(const std::string& json, const std::string& message) {
 }
 
 // The JSON is of a predicate beside "key", the message what follows "filter.must[2].".
-void check_predicate_refused(const Refusal& c) {
+void check_predicate_refused(const FilterRefusal& c) {
   check_refused(std::string(R"({"must":[{},{},{"key":"k",)") + c.json + "}]}",
                 std::string("filter.must[2].") + c.message);
 }
 
 TEST(FilterJson, RefusesWhatIsNoFilter) {
-  const Refusal cases[] = {
+  const FilterRefusal cases[] = {
       {"[]", "filter: expected an object with must, should or must_not, got array"},
       {"null", "filter: expected an object with must, should or must_not, got null"},
       {R"({"mst":[]})",
@@ -222,11 +222,11 @@ TEST(FilterJson, RefusesWhatIsNoFilter) {
       {R"({"must":[{"key":"a","is_null":1}]})",
        "filter.must[0].is_null: expected true or false, got integer 1"},
   };
-  for (const Refusal& c : cases) check_refused(c.json, c.message);
+  for (const FilterRefusal& c : cases) check_refused(c.json, c.message);
 }
 
 TEST(FilterJson, RefusesBadStandaloneConditions) {
-  const Refusal cases[] = {
+  const FilterRefusal cases[] = {
       {R"({"must":[{"is_empty":true}]})",
        "filter.must[0].is_empty: expected an object {\"key\": ...} (or put \"key\" beside it)"},
       {R"({"must":[{"is_empty":{"key":"a","x":1}}]})",
@@ -256,11 +256,11 @@ TEST(FilterJson, RefusesBadStandaloneConditions) {
       {R"({"must":[{"slice":{"total":2}}]})", "filter.must[0].slice.index: is missing"},
       {R"({"must":[{"slice":7}]})", "filter.must[0].slice: expected an object"},
   };
-  for (const Refusal& c : cases) check_refused(c.json, c.message);
+  for (const FilterRefusal& c : cases) check_refused(c.json, c.message);
 }
 
 TEST(FilterJson, RefusesBadNestedAndMinShould) {
-  const Refusal cases[] = {
+  const FilterRefusal cases[] = {
       {R"({"must":[{"nested":{"key":"a"}}]})", "filter.must[0].nested.filter: is missing"},
       {R"({"must":[{"nested":{"filter":{}}}]})", "filter.must[0].nested.key: is missing"},
       {R"({"must":[{"nested":{"key":"[]","filter":{}}}]})", "filter.must[0].nested.key: path"},
@@ -279,11 +279,11 @@ TEST(FilterJson, RefusesBadNestedAndMinShould) {
       {R"({"min_should":{"min_count":1,"conditions":[{"key":"a"}]}})",
        "filter.min_should.conditions[0]: the condition on key"},
   };
-  for (const Refusal& c : cases) check_refused(c.json, c.message);
+  for (const FilterRefusal& c : cases) check_refused(c.json, c.message);
 }
 
 TEST(FilterJson, RefusesBadMatches) {
-  const Refusal cases[] = {
+  const FilterRefusal cases[] = {
       {R"("match":"red")",
        "match: expected an object such as {\"value\": ...}, got string \"red\""},
       {R"("match":{"vale":1})", "match: has the unknown member \"vale\"; did you mean \"value\"?"},
@@ -303,11 +303,11 @@ TEST(FilterJson, RefusesBadMatches) {
       {R"("match":{"prefix":1})", "match.prefix: expected a string"},
       {R"("match":{"substring":true})", "match.substring: expected a string, got boolean true"},
   };
-  for (const Refusal& c : cases) check_predicate_refused(c);
+  for (const FilterRefusal& c : cases) check_predicate_refused(c);
 }
 
 TEST(FilterJson, RefusesBadRanges) {
-  const Refusal cases[] = {
+  const FilterRefusal cases[] = {
       {R"("range":[])", "range: expected an object such as {\"gte\": ...}, got array"},
       {R"("range":{"gtee":1})", "range: has the unknown member \"gtee\"; did you mean \"gte\"?"},
       {R"("range":{"gte":true})",
@@ -323,11 +323,11 @@ TEST(FilterJson, RefusesBadRanges) {
       {R"("values_count":5)", "values_count: expected an object"},
       {R"("values_count":{"min":5})", "values_count: has the unknown member \"min\" (allowed: lt"},
   };
-  for (const Refusal& c : cases) check_predicate_refused(c);
+  for (const FilterRefusal& c : cases) check_predicate_refused(c);
 }
 
 TEST(FilterJson, RefusesBadCirclesAndBoxes) {
-  const Refusal cases[] = {
+  const FilterRefusal cases[] = {
       {R"("geo_radius":{"radius":1})", "geo_radius.center: is missing"},
       {R"("geo_radius":{"center":{"lon":1,"lat":2}})", "geo_radius.radius: is missing"},
       {R"("geo_radius":{"center":{"lon":1,"lat":2},"radius":-1})",
@@ -352,11 +352,11 @@ TEST(FilterJson, RefusesBadCirclesAndBoxes) {
       {R"("geo_bounding_box":{"top_left":{"lon":1,"lat":92},"bottom_right":{"lon":1,"lat":2}})",
        "geo_bounding_box.top_left.lat: 92 is not within"},
   };
-  for (const Refusal& c : cases) check_predicate_refused(c);
+  for (const FilterRefusal& c : cases) check_predicate_refused(c);
 }
 
 TEST(FilterJson, RefusesBadPolygons) {
-  const Refusal cases[] = {
+  const FilterRefusal cases[] = {
       {R"("geo_polygon":{})", "geo_polygon.exterior: is missing"},
       {R"("geo_polygon":{"exterior":[]})", "geo_polygon.exterior: expected an object"},
       {R"("geo_polygon":{"exterior":{}})", "geo_polygon.exterior.points: is missing"},
@@ -377,7 +377,7 @@ TEST(FilterJson, RefusesBadPolygons) {
        R"({"lon":1,"lat":1},{"lon":0,"lat":0}]},"interiors":{}})",
        "geo_polygon.interiors: expected a list of rings"},
   };
-  for (const Refusal& c : cases) check_predicate_refused(c);
+  for (const FilterRefusal& c : cases) check_predicate_refused(c);
 }
 
 // `depth` filters, one in the other.
@@ -405,7 +405,7 @@ TEST(FilterJson, BoundsTheDepth) {
     by_hand = Filter{.should = {{by_hand}}};
   }
   EXPECT_EQ(why_not(check_filter(by_hand, "filter")), "");
-  EXPECT_EQ(parse(written(by_hand)).value(), by_hand);
+  EXPECT_EQ(parse(written_filter(by_hand)).value(), by_hand);
   by_hand = Filter{.should = {{by_hand}}};
   EXPECT_THAT(why_not(check_filter(by_hand, "filter")), HasSubstr("filter.should[0].should[0]"));
 }
@@ -413,10 +413,10 @@ TEST(FilterJson, BoundsTheDepth) {
 TEST(FilterJson, BoundsConditionsAndValues) {
   Filter many;
   many.must.resize(limits::kFilterConditionsMax, {HasVectorCondition{"v"}});
-  EXPECT_EQ(why_not(parse(written(many))), "");
+  EXPECT_EQ(why_not(parse(written_filter(many))), "");
   EXPECT_EQ(why_not(check_filter(many, "filter")), "");
   many.must_not = {{HasVectorCondition{"v"}}};
-  for (const Result<Filter>& read : {parse(written(many))}) {
+  for (const Result<Filter>& read : {parse(written_filter(many))}) {
     ASSERT_FALSE(read.ok());
     EXPECT_EQ(read.error().stable_reason(), "filter_too_large");
     EXPECT_THAT(read.error().message,
@@ -432,12 +432,12 @@ TEST(FilterJson, BoundsConditionsAndValues) {
                {FieldCondition{"k", GeoPolygon{.exterior = ring, .interiors = {ring, ring}}}},
                {HasIdCondition{std::vector<PointId>(limits::kFilterValuesMax - 90'012)}}};
   EXPECT_EQ(why_not(check_filter(wide, "filter")), "");
-  EXPECT_EQ(parse(written(wide)).value(), wide);
+  EXPECT_EQ(parse(written_filter(wide)).value(), wide);
   std::get<HasIdCondition>(wide.must.back().is).ids.emplace_back();
   EXPECT_THAT(why_not(check_filter(wide, "f")),
               HasSubstr("f.must[3].has_id: brings the listed values of the filter to 100001, the "
                         "limit is 100000"));
-  EXPECT_THAT(why_not(parse(written(wide))), HasSubstr("to 100001, the limit is 100000"));
+  EXPECT_THAT(why_not(parse(written_filter(wide))), HasSubstr("to 100001, the limit is 100000"));
 }
 
 TEST(FilterJson, BoundsStrings) {
@@ -458,11 +458,11 @@ TEST(FilterJson, BoundsStrings) {
     };
   };
   for (const Filter& filter : with(longest)) {
-    EXPECT_EQ(why_not(parse(written(filter))), "");
+    EXPECT_EQ(why_not(parse(written_filter(filter))), "");
   }
   for (const Filter& filter : with(longest + "x")) {
     for (const std::string& why :
-         {why_not(check_filter(filter, "filter")), why_not(parse(written(filter)))}) {
+         {why_not(check_filter(filter, "filter")), why_not(parse(written_filter(filter)))}) {
       EXPECT_THAT(why, HasSubstr("has 65537 bytes, the limit is 65536"));
     }
   }
@@ -515,12 +515,12 @@ TEST(FilterJson, WhatIsWrittenReadsBack) {
   std::size_t empty = 0;
   for (int round = 0; round < 20'000; ++round) {
     const Filter filter = random.filter();
-    const std::string json = written(filter);
+    const std::string json = written_filter(filter);
     ASSERT_EQ(why_not(check_filter(filter, "filter")), "") << json;
     const Result<Filter> read = parse(json);
     ASSERT_EQ(why_not(read), "") << json;
     ASSERT_EQ(read.value(), filter) << json;
-    ASSERT_EQ(written(read.value()), json);
+    ASSERT_EQ(written_filter(read.value()), json);
     empty += filter == Filter{} ? 1 : 0;
   }
   EXPECT_LT(empty, 10'000U);
@@ -532,7 +532,7 @@ TEST(FilterJson, BrokenJsonIsRefusedOrRead) {
   testing_support::RandomFilters random(rng);
   std::size_t refused = 0;
   for (int round = 0; round < 20'000; ++round) {
-    std::string json = written(random.filter());
+    std::string json = written_filter(random.filter());
     const std::size_t at = rng.below(json.size());
     constexpr std::string_view kBytes = "{}[]\",:0-etn a";
     json[at] = kBytes[rng.below(kBytes.size())];
@@ -540,7 +540,7 @@ TEST(FilterJson, BrokenJsonIsRefusedOrRead) {
     if (!document.ok()) continue;
     const Result<Filter> read = parse_filter(document.value().root(), "filter");
     if (read.ok()) {
-      EXPECT_EQ(parse(written(read.value())).value(), read.value()) << json;
+      EXPECT_EQ(parse(written_filter(read.value())).value(), read.value()) << json;
     } else {
       EXPECT_THAT(read.error().message, StartsWith("filter")) << json;
       ++refused;

@@ -14,7 +14,7 @@ constexpr double degrees(double radians) { return radians * (180.0 / std::number
 
 double square(double x) { return x * x; }
 
-enum class Place : std::uint8_t { kInside, kOutside, kBoundary };
+enum class RingSide : std::uint8_t { kInside, kOutside, kBoundary };
 
 // Where `point` is seen from the edge: positive on its left, negative on its right, 0 on its line.
 double side_of(GeoPoint from, GeoPoint to, GeoPoint point) {
@@ -28,19 +28,19 @@ bool between(double value, double a, double b) {
 
 // Counts how often the ring winds around the point, by the edges that cross the ray from the point
 // towards east: +1 for each that goes up, -1 for each that goes down.
-Place place_in_ring(const std::vector<GeoPoint>& ring, GeoPoint point) {
+RingSide place_in_ring(const std::vector<GeoPoint>& ring, GeoPoint point) {
   int winding = 0;
   for (std::size_t i = 0; i + 1 < ring.size(); ++i) {
     const GeoPoint from = ring[i];
     const GeoPoint to = ring[i + 1];
     if (!between(point.lat, from.lat, to.lat)) continue;
     const double side = side_of(from, to, point);
-    if (side == 0 && between(point.lon, from.lon, to.lon)) return Place::kBoundary;
+    if (side == 0 && between(point.lon, from.lon, to.lon)) return RingSide::kBoundary;
     // An edge has its lower end but not its upper one, so that a corner is counted once.
     if (from.lat <= point.lat && point.lat < to.lat && side > 0) ++winding;
     if (to.lat <= point.lat && point.lat < from.lat && side < 0) --winding;
   }
-  return winding == 0 ? Place::kOutside : Place::kInside;
+  return winding == 0 ? RingSide::kOutside : RingSide::kInside;
 }
 
 }  // namespace
@@ -92,9 +92,9 @@ bool PolygonArea::contains(GeoPoint point) const noexcept {
   if (!between(point.lon, low_.lon, high_.lon) || !between(point.lat, low_.lat, high_.lat)) {
     return false;
   }
-  if (place_in_ring(polygon_.exterior, point) != Place::kInside) return false;
+  if (place_in_ring(polygon_.exterior, point) != RingSide::kInside) return false;
   return std::all_of(polygon_.interiors.begin(), polygon_.interiors.end(), [&](const Ring& ring) {
-    return place_in_ring(ring, point) == Place::kOutside;
+    return place_in_ring(ring, point) == RingSide::kOutside;
   });
 }
 

@@ -10,7 +10,7 @@
 namespace quipu::query {
 namespace {
 
-using Kind = PathStep::Kind;
+using StepKind = PathStep::Kind;
 
 // Qdrant asks whether a character is alphanumeric in Unicode's sense. Beyond ASCII this is more
 // generous: what Qdrant accepts means the same here, and needs no table.
@@ -95,7 +95,7 @@ class PathReader {
     }
     const std::string_view inside = text_.substr(at_ + 1, end - at_ - 1);
     if (inside.empty()) {
-      steps_.push_back({.kind = Kind::kEveryElement});
+      steps_.push_back({.kind = StepKind::kEveryElement});
     } else {
       std::uint64_t index = 0;
       const char* const last = inside.data() + inside.size();
@@ -104,7 +104,7 @@ class PathReader {
         return bad("at byte " + std::to_string(at_) +
                    ": expected [] or an index as in [3], at most 18446744073709551615");
       }
-      steps_.push_back({.kind = Kind::kElement, .index = index});
+      steps_.push_back({.kind = StepKind::kElement, .index = index});
     }
     at_ = end + 1;
     return ok_status();
@@ -137,9 +137,9 @@ struct Walk {
   bool from(std::size_t step, JsonView value) const {
     for (; step < steps.size(); ++step) {
       std::optional<JsonView> next;
-      if (steps[step].kind == Kind::kMember) {
+      if (steps[step].kind == StepKind::kMember) {
         next = value.find(steps[step].name);
-      } else if (steps[step].kind == Kind::kElement) {
+      } else if (steps[step].kind == StepKind::kElement) {
         next = element_at(value, steps[step].index);
       } else {
         return from_every_element(step + 1, value);
@@ -177,8 +177,8 @@ bool PayloadPath::visit(JsonView payload, const Visit& visit) const {
 
 PayloadPath PayloadPath::of_elements() const {
   PayloadPath path = *this;
-  if (path.steps_.back().kind != Kind::kEveryElement) {
-    path.steps_.push_back({.kind = Kind::kEveryElement});
+  if (path.steps_.back().kind != StepKind::kEveryElement) {
+    path.steps_.push_back({.kind = StepKind::kEveryElement});
   }
   return path;
 }
@@ -202,7 +202,7 @@ std::string PayloadPath::to_string() const {
   std::string text;
   for (const PathStep& step : steps_) {
     switch (step.kind) {
-      case Kind::kMember:
+      case StepKind::kMember:
         if (!text.empty()) text += '.';
         if (needs_quotes(step.name)) {
           text += '"' + step.name + '"';
@@ -210,8 +210,8 @@ std::string PayloadPath::to_string() const {
           text += step.name;
         }
         break;
-      case Kind::kElement: text += '[' + std::to_string(step.index) + ']'; break;
-      case Kind::kEveryElement: text += "[]"; break;
+      case StepKind::kElement: text += '[' + std::to_string(step.index) + ']'; break;
+      case StepKind::kEveryElement: text += "[]"; break;
     }
   }
   return text;

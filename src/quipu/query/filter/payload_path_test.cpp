@@ -14,7 +14,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 
 // What `path` reaches in `payload`, as JSON texts.
 std::vector<std::string> reached(std::string_view path, std::string_view payload) {
@@ -60,10 +59,10 @@ TEST(PayloadPath, ReachesNothingWhereAStepDoesNotFit) {
   constexpr std::string_view kPayload = R"({"a": [{"b": 1}], "o": {"b": 2}, "s": "text", "e": []})";
   for (const char* const path : {"missing", "a.b", "a[1]", "a[1].b", "a[18446744073709551615]",
                                  "o[]", "o[0]", "s.b", "s[]", "e[]", "e[0]", "o.b.c"}) {
-    EXPECT_THAT(reached(path, kPayload), IsEmpty()) << path;
+    EXPECT_THAT(reached(path, kPayload), testing::IsEmpty()) << path;
   }
-  EXPECT_THAT(reached("a", "[1]"), IsEmpty());
-  EXPECT_THAT(reached("a", "3"), IsEmpty());
+  EXPECT_THAT(reached("a", "[1]"), testing::IsEmpty());
+  EXPECT_THAT(reached("a", "3"), testing::IsEmpty());
 }
 
 TEST(PayloadPath, StopsWhenToldTo) {

@@ -19,8 +19,8 @@ std::unique_ptr<text::Analyzer> analyzer(const text::AnalyzerConfig& config) {
   return std::move(made).value();
 }
 
-bool matches(const text::Analyzer& with, TextMatchMode mode, std::string_view query,
-             std::string_view text) {
+bool matches_analyzed(const text::Analyzer& with, TextMatchMode mode, std::string_view query,
+                      std::string_view text) {
   const AnalyzedTextMatcher matcher(with);
   const auto prepared = matcher.prepare(mode, query);
   EXPECT_EQ(why_not(prepared), "");
@@ -33,30 +33,30 @@ TEST(AnalyzedText, MatchesTheAnalyzersTerms) {
   config.stop_words = {"the", "of"};
   const auto english = analyzer(config);
   const std::string text = "The quick foxes of the forest were running; foxes run";
-  EXPECT_TRUE(matches(*english, TextMatchMode::kAll, "forest FOX", text));
-  EXPECT_FALSE(matches(*english, TextMatchMode::kAll, "forest wolf", text));
-  EXPECT_TRUE(matches(*english, TextMatchMode::kAny, "forest wolf", text));
-  EXPECT_FALSE(matches(*english, TextMatchMode::kAny, "wolf bear", text));
-  EXPECT_TRUE(matches(*english, TextMatchMode::kPhrase, "foxes run", text));
-  EXPECT_FALSE(matches(*english, TextMatchMode::kPhrase, "run foxes quick", text));
+  EXPECT_TRUE(matches_analyzed(*english, TextMatchMode::kAll, "forest FOX", text));
+  EXPECT_FALSE(matches_analyzed(*english, TextMatchMode::kAll, "forest wolf", text));
+  EXPECT_TRUE(matches_analyzed(*english, TextMatchMode::kAny, "forest wolf", text));
+  EXPECT_FALSE(matches_analyzed(*english, TextMatchMode::kAny, "wolf bear", text));
+  EXPECT_TRUE(matches_analyzed(*english, TextMatchMode::kPhrase, "foxes run", text));
+  EXPECT_FALSE(matches_analyzed(*english, TextMatchMode::kPhrase, "run foxes quick", text));
   // A stop word leaves its place open, in the text and in the query.
-  EXPECT_TRUE(matches(*english, TextMatchMode::kPhrase, "foxes of the forest", text));
-  EXPECT_FALSE(matches(*english, TextMatchMode::kPhrase, "foxes forest", text));
-  EXPECT_TRUE(matches(*english, TextMatchMode::kPhrase, "the quick foxes", text));
+  EXPECT_TRUE(matches_analyzed(*english, TextMatchMode::kPhrase, "foxes of the forest", text));
+  EXPECT_FALSE(matches_analyzed(*english, TextMatchMode::kPhrase, "foxes forest", text));
+  EXPECT_TRUE(matches_analyzed(*english, TextMatchMode::kPhrase, "the quick foxes", text));
   // Nothing but stop words is no query.
   for (const TextMatchMode mode :
        {TextMatchMode::kAll, TextMatchMode::kAny, TextMatchMode::kPhrase}) {
-    EXPECT_FALSE(matches(*english, mode, "the of", text));
-    EXPECT_FALSE(matches(*english, mode, "", text));
+    EXPECT_FALSE(matches_analyzed(*english, mode, "the of", text));
+    EXPECT_FALSE(matches_analyzed(*english, mode, "", text));
   }
 }
 
 TEST(AnalyzedText, PhrasesMayRepeatWords) {
   const auto plain = analyzer({});
-  EXPECT_TRUE(matches(*plain, TextMatchMode::kPhrase, "a b a c", "x a b a b a c"));
-  EXPECT_FALSE(matches(*plain, TextMatchMode::kPhrase, "a b a c", "x a b a b c a"));
-  EXPECT_TRUE(matches(*plain, TextMatchMode::kAll, "a a a", "a"));
-  EXPECT_FALSE(matches(*plain, TextMatchMode::kAll, "a b", "a a"));
+  EXPECT_TRUE(matches_analyzed(*plain, TextMatchMode::kPhrase, "a b a c", "x a b a b a c"));
+  EXPECT_FALSE(matches_analyzed(*plain, TextMatchMode::kPhrase, "a b a c", "x a b a b c a"));
+  EXPECT_TRUE(matches_analyzed(*plain, TextMatchMode::kAll, "a a a", "a"));
+  EXPECT_FALSE(matches_analyzed(*plain, TextMatchMode::kAll, "a b", "a a"));
 }
 
 TEST(AnalyzedText, PrefixesAreIndexedAndWholeWordsAsked) {
@@ -65,10 +65,10 @@ TEST(AnalyzedText, PrefixesAreIndexedAndWholeWordsAsked) {
   config.min_token_len = 2;
   config.max_token_len = 6;
   const auto prefixes = analyzer(config);
-  EXPECT_TRUE(matches(*prefixes, TextMatchMode::kAll, "mem", "a memory"));
-  EXPECT_FALSE(matches(*prefixes, TextMatchMode::kAll, "mey", "a memory"));
-  EXPECT_TRUE(matches(*prefixes, TextMatchMode::kPhrase, "lon mem", "a long memory"));
-  EXPECT_FALSE(matches(*prefixes, TextMatchMode::kPhrase, "mem lon", "a long memory"));
+  EXPECT_TRUE(matches_analyzed(*prefixes, TextMatchMode::kAll, "mem", "a memory"));
+  EXPECT_FALSE(matches_analyzed(*prefixes, TextMatchMode::kAll, "mey", "a memory"));
+  EXPECT_TRUE(matches_analyzed(*prefixes, TextMatchMode::kPhrase, "lon mem", "a long memory"));
+  EXPECT_FALSE(matches_analyzed(*prefixes, TextMatchMode::kPhrase, "mem lon", "a long memory"));
 }
 
 TEST(AnalyzedText, BoundsAQuerysWords) {

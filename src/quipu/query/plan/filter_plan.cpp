@@ -11,7 +11,7 @@ namespace quipu::query {
 namespace {
 
 using index::SlotBitmap;
-using Kind = PlanNode::Kind;
+using NodeKind = PlanNode::Kind;
 
 // Recursion as the builder's. A group may be asked several times.
 class Evaluation {
@@ -52,24 +52,24 @@ class Evaluation {
   }
 
   [[nodiscard]] bool is_cheaper_to_judge(const PlanNode& node, const SlotTruth& left) const {
-    if (options_.entries_per_judged_point == 0 || node.kind != Kind::kField) return false;
+    if (options_.entries_per_judged_point == 0 || node.kind != NodeKind::kField) return false;
     return node.estimate.expected / options_.entries_per_judged_point > left.most().count();
   }
 
   SlotTruth node(PlanNode& node) const {
     switch (node.kind) {
-      case Kind::kField: return field(node);
-      case Kind::kUnknown: return {};
-      case Kind::kNever: return SlotTruth::exactly({});
-      case Kind::kNested:
-      case Kind::kGroup: return group(*node.group);
-      case Kind::kIds:
+      case NodeKind::kField: return field(node);
+      case NodeKind::kUnknown: return {};
+      case NodeKind::kNever: return SlotTruth::exactly({});
+      case NodeKind::kNested:
+      case NodeKind::kGroup: return group(*node.group);
+      case NodeKind::kIds:
         return told([&](SlotBitmap& into) { return source_.add_slots_of(node.ids->ids, into); });
-      case Kind::kVector:
+      case NodeKind::kVector:
         return told([&](SlotBitmap& into) {
           return source_.add_slots_with_vector(node.vector->name, into);
         });
-      case Kind::kSlice:
+      case NodeKind::kSlice:
         return told([&](SlotBitmap& into) { return source_.add_slots_in(*node.slice, into); });
     }
     return {};
@@ -133,10 +133,10 @@ class Evaluation {
 
 std::string_view answered_by(const PlanNode& node) {
   switch (node.kind) {
-    case Kind::kField: return index::payload_kind_name(node.field.index->options().kind);
-    case Kind::kIds: return "ids";
-    case Kind::kVector: return "vector";
-    case Kind::kSlice: return "slice";
+    case NodeKind::kField: return index::payload_kind_name(node.field.index->options().kind);
+    case NodeKind::kIds: return "ids";
+    case NodeKind::kVector: return "vector";
+    case NodeKind::kSlice: return "slice";
     default: return "none";
   }
 }
@@ -185,7 +185,7 @@ bool bounds(const PlanGroup& group, bool negated) {
 }
 
 bool bounds(const PlanNode& node, bool negated) {
-  if (node.kind == Kind::kUnknown) return false;
+  if (node.kind == NodeKind::kUnknown) return false;
   return node.group == nullptr || bounds(*node.group, negated);
 }
 

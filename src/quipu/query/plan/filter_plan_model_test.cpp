@@ -49,7 +49,7 @@ class HasVectors final : public VectorPresence {
   const std::set<std::string>& names_;
 };
 
-std::unique_ptr<text::Analyzer> analyzer(bool folding) {
+std::unique_ptr<text::Analyzer> folding_analyzer(bool folding) {
   auto made = text::Analyzer::create({.lowercase = folding, .ascii_folding = folding});
   EXPECT_EQ(why_not(made), "");
   return std::move(made).value();
@@ -58,7 +58,8 @@ std::unique_ptr<text::Analyzer> analyzer(bool folding) {
 // A shard: points, and indexes on some keys.
 class World final : public PlanSource {
  public:
-  explicit World(Rng& rng) : rng_(rng), analyzers_{analyzer(false), analyzer(true)} {}
+  explicit World(Rng& rng)
+      : rng_(rng), analyzers_{folding_analyzer(false), folding_analyzer(true)} {}
 
   // Before any write.
   void index_key(const std::string& key, bool everything) {
@@ -196,8 +197,8 @@ std::string text_of(const Filter& filter) {
   return json;
 }
 
-void check(const World& world, const Filter& filter, bool everything,
-           const EvaluateOptions& options, Tally& tally) {
+void check_plan(const World& world, const Filter& filter, bool everything,
+                const EvaluateOptions& options, Tally& tally) {
   SCOPED_TRACE(text_of(filter));
   const auto compiled = CompiledFilter::compile(
       filter, {.text_matcher = [&](std::string_view key) { return world.matcher(key); }});
@@ -280,7 +281,7 @@ void run(bool everything, Tally& tally) {
     world.publish();
     for (const Filter& filter : filters) {
       const EvaluateOptions options = {.entries_per_judged_point = rng.below(4) == 0 ? 1U : 0U};
-      ASSERT_NO_FATAL_FAILURE(check(world, filter, everything, options, tally));
+      ASSERT_NO_FATAL_FAILURE(check_plan(world, filter, everything, options, tally));
     }
   }
 }

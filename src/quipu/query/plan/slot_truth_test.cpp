@@ -14,11 +14,11 @@ namespace {
 
 constexpr std::uint32_t kSlots = 200;
 enum class Value : std::uint8_t { kNever, kMaybe, kYes };
-using Values = std::array<Value, kSlots>;
+using SlotValues = std::array<Value, kSlots>;
 
 struct Pair {
   SlotTruth truth;
-  Values values;
+  SlotValues values;
 };
 
 // `unbounded`: no slot surely does not.
@@ -42,7 +42,7 @@ Pair draw(Rng& rng, bool unbounded) {
   return pair;
 }
 
-void expect_equal(const SlotTruth& truth, const Values& values) {
+void expect_equal(const SlotTruth& truth, const SlotValues& values) {
   std::size_t yes = 0;
   std::size_t not_no = 0;
   for (std::uint32_t slot = 0; slot < kSlots; ++slot) {
@@ -68,9 +68,9 @@ TEST(SlotTruth, FollowsTheTable) {
     const Pair a = draw(rng, rng.below(4) == 0);
     const Pair b = draw(rng, rng.below(4) == 0);
     expect_equal(a.truth, a.values);
-    Values both{};
-    Values one{};
-    Values without{};
+    SlotValues both{};
+    SlotValues one{};
+    SlotValues without{};
     for (std::uint32_t slot = 0; slot < kSlots; ++slot) {
       both[slot] = std::min(a.values[slot], b.values[slot]);
       one[slot] = std::max(a.values[slot], b.values[slot]);

@@ -9,17 +9,17 @@ namespace quipu::query {
 namespace {
 
 using testing::HasSubstr;
-using Values = std::vector<VectorValue>;
+using VectorValues = std::vector<VectorValue>;
 using Dense = std::vector<float>;
 
-VectorValue average(const Values& positive, const Values& negative) {
+VectorValue average(const VectorValues& positive, const VectorValues& negative) {
   const Result<VectorValue> result = recommended_average(positive, negative);
   EXPECT_EQ(why_not(result), "");
   return result.ok() ? result.value() : VectorValue();
 }
 
 TEST(RecommendedAverage, GoesFromTheNegativesThroughThePositives) {
-  const Values positive = {Dense{1, 2}, Dense{3, 6}};
+  const VectorValues positive = {Dense{1, 2}, Dense{3, 6}};
   EXPECT_EQ(average(positive, {}), VectorValue(Dense{2, 4}));
   EXPECT_EQ(average(positive, {Dense{1, 1}}), VectorValue(Dense{3, 7}));
   EXPECT_EQ(average(positive, {Dense{1, 1}, Dense{3, -1}}), VectorValue(Dense{2, 8}));
@@ -44,7 +44,7 @@ TEST(RecommendedAverage, PutsRowsTogether) {
 }
 
 TEST(RecommendedAverage, RefusesWhatHasNoAverage) {
-  const auto message = [](const Values& positive, const Values& negative) {
+  const auto message = [](const VectorValues& positive, const VectorValues& negative) {
     const Result<VectorValue> result = recommended_average(positive, negative);
     EXPECT_FALSE(result.ok());
     return result.ok() ? "" : result.error().message;
@@ -64,11 +64,11 @@ TEST(RecommendedAverageModel, EqualsTheFormula) {
   Rng rng(test_seed());
   for (int round = 0; round < 200; ++round) {
     const std::size_t dim = 1 + rng.below(5);
-    Values positive(1 + rng.below(4));
-    Values negative(rng.below(4));
+    VectorValues positive(1 + rng.below(4));
+    VectorValues negative(rng.below(4));
     Dense liked(dim, 0);
     Dense disliked(dim, 0);
-    const auto fill = [&](Values& values, Dense& mean) {
+    const auto fill = [&](VectorValues& values, Dense& mean) {
       for (VectorValue& value : values) {
         Dense drawn;
         for (float& sum : mean) {

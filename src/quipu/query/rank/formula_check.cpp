@@ -13,8 +13,8 @@
 namespace quipu::query {
 namespace {
 
-constexpr std::string_view kInvalid = "invalid_query";
-constexpr std::string_view kTooLarge = "query_too_large";
+constexpr std::string_view kInvalidFormula = "invalid_query";
+constexpr std::string_view kFormulaTooLarge = "query_too_large";
 
 using Kind = Expression::Kind;
 
@@ -57,25 +57,25 @@ bool is_decay(Kind kind) {
   return kind == Kind::kLinearDecay || kind == Kind::kGaussDecay || kind == Kind::kExpDecay;
 }
 
-Status check_text(std::string_view text, const Place& at) {
+Status check_formula_text(std::string_view text, const Place& at) {
   if (text.size() <= limits::kFilterStringBytesMax) return ok_status();
   return at.error(
       format("has {} bytes, the limit is {}", text.size(), limits::kFilterStringBytesMax),
-      kTooLarge);
+      kFormulaTooLarge);
 }
 
 Status check_path(std::string_view key, const Place& at) {
-  QUIPU_TRY_OK(check_text(key, at));
+  QUIPU_TRY_OK(check_formula_text(key, at));
   const Result<PayloadPath> path = PayloadPath::parse(key);
   if (path.ok()) return ok_status();
-  return at.error(path.error().message, kInvalid);
+  return at.error(path.error().message, kInvalidFormula);
 }
 
 Status check_variable(std::string_view name, const Place& at) {
-  QUIPU_TRY_OK(check_text(name, at));
+  QUIPU_TRY_OK(check_formula_text(name, at));
   const Result<FormulaVariable> variable = parse_formula_variable(name);
   if (variable.ok()) return ok_status();
-  return at.error(variable.error().message, kInvalid);
+  return at.error(variable.error().message, kInvalidFormula);
 }
 
 // Recursion is bounded by the depth, which is checked first.
@@ -85,12 +85,12 @@ class ExpressionCheck {
     if (depth > limits::kExpressionDepthMax) {
       return at.error(
           format("formulas are nested deeper than the limit of {}", limits::kExpressionDepthMax),
-          kTooLarge);
+          kFormulaTooLarge);
     }
     if (++count_ > limits::kExpressionPartsMax) {
       return at.error(
           format("the formula has more than the limit of {} parts", limits::kExpressionPartsMax),
-          kTooLarge);
+          kFormulaTooLarge);
     }
     const Shape shape = shape_of(expression.kind);
     const Place inside(at, shape.name);
@@ -108,17 +108,17 @@ class ExpressionCheck {
           shape.operands_min == shape.operands_max
               ? format("has {} operands instead of {}", count, shape.operands_min)
               : format("has {} operands, it needs at least {}", count, shape.operands_min),
-          kInvalid);
+          kInvalidFormula);
     }
     if (expression.target.size() > (is_decay(expression.kind) ? 1U : 0U)) {
       return at.error(format("has {} targets; only a decay has one", expression.target.size()),
-                      kInvalid);
+                      kInvalidFormula);
     }
     const std::size_t conditions = expression.kind == Kind::kCondition ? 1 : 0;
     if (expression.condition.size() != conditions) {
       return at.error(
           format("has {} conditions instead of {}", expression.condition.size(), conditions),
-          kInvalid);
+          kInvalidFormula);
     }
     return ok_status();
   }
@@ -130,21 +130,21 @@ class ExpressionCheck {
         return at.error(expression.number.has_value()
                             ? format("{} is no finite number", *expression.number)
                             : "has no number",
-                        kInvalid);
+                        kInvalidFormula);
       case Kind::kVariable: return check_variable(expression.name, at);
       case Kind::kCondition: return check_filter(Filter{.must = expression.condition}, at.text());
       case Kind::kGeoDistance: return check_geo(expression, at);
       case Kind::kDatetime: {
-        QUIPU_TRY_OK(check_text(expression.name, at));
+        QUIPU_TRY_OK(check_formula_text(expression.name, at));
         const Result<std::int64_t> time = parse_datetime(expression.name);
-        if (!time.ok()) return at.error(time.error().message, kInvalid);
+        if (!time.ok()) return at.error(time.error().message, kInvalidFormula);
         break;
       }
       case Kind::kDatetimeKey: return check_path(expression.name, at);
       case Kind::kDivide:
         if (!expression.number.has_value() || std::isfinite(*expression.number)) break;
         return Place(at, "by_zero_default")
-            .error(format("{} is no finite number", *expression.number), kInvalid);
+            .error(format("{} is no finite number", *expression.number), kInvalidFormula);
       default: return is_decay(expression.kind) ? check_decay(expression, at) : ok_status();
     }
     return ok_status();
@@ -155,10 +155,11 @@ class ExpressionCheck {
     const GeoPoint point = expression.origin;
     if (!(std::fabs(point.lon) <= 180)) {
       return Place(origin, "lon")
-          .error(format("{} is not within -180 to 180", point.lon), kInvalid);
+          .error(format("{} is not within -180 to 180", point.lon), kInvalidFormula);
     }
     if (!(std::fabs(point.lat) <= 90)) {
-      return Place(origin, "lat").error(format("{} is not within -90 to 90", point.lat), kInvalid);
+      return Place(origin, "lat")
+          .error(format("{} is not within -90 to 90", point.lat), kInvalidFormula);
     }
     return check_path(expression.name, Place(at, "to"));
   }
@@ -167,10 +168,12 @@ class ExpressionCheck {
     const double midpoint = expression.midpoint;
     if (expression.kind == Kind::kLinearDecay) {
       if (!(midpoint >= 0 && midpoint <= 1)) {
-        return Place(at, "midpoint").error(format("{} is not within 0 to 1", midpoint), kInvalid);
+        return Place(at, "midpoint")
+            .error(format("{} is not within 0 to 1", midpoint), kInvalidFormula);
       }
     } else if (!(midpoint > 0 && midpoint < 1)) {
-      return Place(at, "midpoint").error(format("{} is not between 0 and 1", midpoint), kInvalid);
+      return Place(at, "midpoint")
+          .error(format("{} is not between 0 and 1", midpoint), kInvalidFormula);
     }
     // Its square is divided by.
     constexpr double kScaleMin = 1e-150;
@@ -178,7 +181,7 @@ class ExpressionCheck {
     if (expression.scale >= kScaleMin && expression.scale <= kScaleMax) return ok_status();
     return Place(at, "scale")
         .error(format("{} is not within {} to {}", expression.scale, kScaleMin, kScaleMax),
-               kInvalid);
+               kInvalidFormula);
   }
 
   Status check_operands(const Expression& expression, const Place& at, std::size_t depth) {
@@ -212,23 +215,23 @@ Status check_default(const FormulaVariable& variable,
                      const std::variant<double, std::string>& value, const Place& at) {
   if (const auto* const number = std::get_if<double>(&value)) {
     if (std::isfinite(*number)) return ok_status();
-    return at.error(format("{} is no finite number", *number), kInvalid);
+    return at.error(format("{} is no finite number", *number), kInvalidFormula);
   }
   if (!variable.path.has_value()) {
-    return at.error("must be a number, as scores are", kInvalid);
+    return at.error("must be a number, as scores are", kInvalidFormula);
   }
   const std::string& json = std::get<std::string>(value);
-  QUIPU_TRY_OK(check_text(json, at));
+  QUIPU_TRY_OK(check_formula_text(json, at));
   const Result<JsonDocument> document = JsonDocument::parse(json);
   if (document.ok()) return ok_status();
-  return at.error(format("is no JSON: {}", document.error().message), kInvalid);
+  return at.error(format("is no JSON: {}", document.error().message), kInvalidFormula);
 }
 
 Status check_defaults(const FormulaQuery& query, const Place& at) {
   if (query.defaults.size() > limits::kFormulaDefaultsMax) {
     return at.error(format("has {} members, the limit is {}", query.defaults.size(),
                            limits::kFormulaDefaultsMax),
-                    kTooLarge);
+                    kFormulaTooLarge);
   }
   std::vector<FormulaVariable> seen;
   for (const auto& [name, value] : query.defaults) {
@@ -236,7 +239,7 @@ Status check_defaults(const FormulaQuery& query, const Place& at) {
     QUIPU_TRY_OK(check_variable(name, place));
     FormulaVariable variable = parse_formula_variable(name).value();
     if (std::find(seen.begin(), seen.end(), variable) != seen.end()) {
-      return place.error("is a second default of the same variable", kInvalid);
+      return place.error("is a second default of the same variable", kInvalidFormula);
     }
     QUIPU_TRY_OK(check_default(variable, value, place));
     seen.push_back(std::move(variable));
@@ -249,7 +252,7 @@ Error invalid_variable(std::string_view name) {
                .message = format("{} is no variable; the scores are \"$score\" (of the first "
                                  "prefetch), \"$score[1]\", ...; other names are payload keys",
                                  in_quotes(name)),
-               .reason = std::string(kInvalid)};
+               .reason = std::string(kInvalidFormula)};
 }
 
 }  // namespace

@@ -221,7 +221,7 @@ TEST(Formula, ListsItsKeys) {
   EXPECT_THAT(compiled.value().keys(), ElementsAre("a", "b", "c[]"));
 }
 
-struct Refusal {
+struct FormulaRefusal {
   FormulaQuery query;
   const char* message;
 };
@@ -232,7 +232,7 @@ TEST(Formula, RefusesWhatIsNoFormula) {
     return FormulaQuery{.formula = std::move(expression)};
   };
   const double nan = std::nan("");
-  const Refusal refusals[] = {
+  const FormulaRefusal refusals[] = {
       {of({.kind = Kind::kNumber}), "query.formula: has no number"},
       {of({.kind = Kind::kNumber, .number = nan}), "query.formula: nan is no finite number"},
       {of({.kind = Kind::kVariable, .name = "$other"}), "query.formula: \"$other\" is no variable"},
@@ -279,7 +279,7 @@ TEST(Formula, RefusesWhatIsNoFormula) {
       {{.formula = one, .defaults = {{"$score", 1.0}, {"$score[0]", 2.0}}},
        "query.defaults.$score[0]: is a second default of the same variable"},
   };
-  for (const Refusal& refusal : refusals) {
+  for (const FormulaRefusal& refusal : refusals) {
     const Result<CompiledFormula> compiled = CompiledFormula::compile(refusal.query);
     ASSERT_FALSE(compiled.ok()) << refusal.message;
     EXPECT_THAT(compiled.error().message, HasSubstr(refusal.message));

@@ -12,7 +12,7 @@
 namespace quipu::query {
 namespace {
 
-constexpr std::string_view kInvalid = "invalid_query";
+constexpr std::string_view kInvalidOrder = "invalid_query";
 
 std::strong_ordering compare(double a, double b) noexcept {
   if (a < b) return std::strong_ordering::less;
@@ -34,10 +34,10 @@ std::strong_ordering reversed(std::strong_ordering order) noexcept { return 0 <=
 Result<OrderValue> start_of(const std::variant<double, std::string>& start, const Place& at) {
   if (const auto* const number = std::get_if<double>(&start)) {
     if (std::isfinite(*number)) return OrderValue(*number);
-    return at.error(format("{} is no finite number", *number), kInvalid);
+    return at.error(format("{} is no finite number", *number), kInvalidOrder);
   }
   const Result<std::int64_t> time = parse_datetime(std::get<std::string>(start));
-  if (!time.ok()) return at.error(time.error().message, kInvalid);
+  if (!time.ok()) return at.error(time.error().message, kInvalidOrder);
   return OrderValue(time.value());
 }
 
@@ -65,7 +65,7 @@ std::optional<OrderValue> OrderValue::of(JsonView value) {
 Status check_order_by(const OrderByQuery& query, const Place& at) {
   const Place key(at, "key");
   const Result<PayloadPath> path = PayloadPath::parse(query.key);
-  if (!path.ok()) return key.error(path.error().message, kInvalid);
+  if (!path.ok()) return key.error(path.error().message, kInvalidOrder);
   if (!query.start_from.has_value()) return ok_status();
   QUIPU_TRY_OK(start_of(*query.start_from, Place(at, "start_from")));
   return ok_status();

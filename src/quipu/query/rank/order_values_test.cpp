@@ -13,7 +13,7 @@ namespace quipu::query {
 namespace {
 
 using testing::HasSubstr;
-using Values = std::vector<OrderValue>;
+using OrderValues = std::vector<OrderValue>;
 
 OrderValue integer(std::int64_t value) { return OrderValue(value); }
 OrderValue real(double value) { return OrderValue(value); }
@@ -37,19 +37,19 @@ TEST(OrderValue, ComparesIntegersAndDoublesExactly) {
 
 // Every pair of a list in known order.
 TEST(OrderValue, IsATotalOrder) {
-  const Values ascending = {real(-1e300),
-                            integer(std::numeric_limits<std::int64_t>::min()),
-                            real(-2.5),
-                            integer(-2),
-                            real(-0.5),
-                            integer(0),
-                            real(5e-324),
-                            real(0.5),
-                            integer(1),
-                            real(9007199254740992.0),
-                            integer(9007199254740993),
-                            integer(std::numeric_limits<std::int64_t>::max()),
-                            real(9223372036854775808.0)};
+  const OrderValues ascending = {real(-1e300),
+                                 integer(std::numeric_limits<std::int64_t>::min()),
+                                 real(-2.5),
+                                 integer(-2),
+                                 real(-0.5),
+                                 integer(0),
+                                 real(5e-324),
+                                 real(0.5),
+                                 integer(1),
+                                 real(9007199254740992.0),
+                                 integer(9007199254740993),
+                                 integer(std::numeric_limits<std::int64_t>::max()),
+                                 real(9223372036854775808.0)};
   for (std::size_t i = 0; i < ascending.size(); ++i) {
     for (std::size_t j = 0; j < ascending.size(); ++j) {
       EXPECT_EQ(ascending[i] <=> ascending[j], i <=> j) << i << " " << j;
@@ -57,12 +57,12 @@ TEST(OrderValue, IsATotalOrder) {
   }
 }
 
-Values all(const OrderByQuery& query, std::string_view payload) {
+OrderValues all(const OrderByQuery& query, std::string_view payload) {
   const Result<PayloadOrder> order = PayloadOrder::compile(query);
   EXPECT_EQ(why_not(order), "");
   const Result<JsonDocument> document = JsonDocument::parse(payload);
   EXPECT_EQ(why_not(document), "");
-  Values values = {integer(99)};
+  OrderValues values = {integer(99)};
   order.value().all(document.value().root(), values);
   const std::optional<OrderValue> first = order.value().first(document.value().root());
   EXPECT_EQ(first.has_value(), !values.empty());
@@ -73,32 +73,33 @@ Values all(const OrderByQuery& query, std::string_view payload) {
 }
 
 TEST(PayloadOrder, TakesNumbersAndDatetimes) {
-  EXPECT_EQ(all({.key = "a"}, R"({"a":3})"), Values{integer(3)});
-  EXPECT_EQ(all({.key = "a"}, R"({"a":-0.5})"), Values{real(-0.5)});
-  EXPECT_EQ(all({.key = "a"}, R"({"a":"1970-01-01T00:00:01.5Z"})"), Values{integer(1'500'000)});
+  EXPECT_EQ(all({.key = "a"}, R"({"a":3})"), OrderValues{integer(3)});
+  EXPECT_EQ(all({.key = "a"}, R"({"a":-0.5})"), OrderValues{real(-0.5)});
+  EXPECT_EQ(all({.key = "a"}, R"({"a":"1970-01-01T00:00:01.5Z"})"),
+            OrderValues{integer(1'500'000)});
   EXPECT_EQ(all({.key = "a"}, R"({"a":18446744073709551615})"),
-            Values{real(18446744073709551615.0)});
+            OrderValues{real(18446744073709551615.0)});
   for (const char* const other : {"true", "null", "\"soon\"", "{}", "[]", "[[1]]"}) {
-    EXPECT_EQ(all({.key = "a"}, R"({"a":)" + std::string(other) + "}"), Values()) << other;
+    EXPECT_EQ(all({.key = "a"}, R"({"a":)" + std::string(other) + "}"), OrderValues()) << other;
   }
-  EXPECT_EQ(all({.key = "b"}, R"({"a":1})"), Values());
+  EXPECT_EQ(all({.key = "b"}, R"({"a":1})"), OrderValues());
 }
 
 TEST(PayloadOrder, TakesEachValueOnceInTheDirection) {
   const std::string_view payload = R"({"a":[2,0.5,"x",2.0,-1,null,0.5],"b":[{"c":4},{"c":[3]}]})";
-  EXPECT_EQ(all({.key = "a"}, payload), (Values{integer(-1), real(0.5), integer(2)}));
+  EXPECT_EQ(all({.key = "a"}, payload), (OrderValues{integer(-1), real(0.5), integer(2)}));
   EXPECT_EQ(all({.key = "a", .descending = true}, payload),
-            (Values{integer(2), real(0.5), integer(-1)}));
-  EXPECT_EQ(all({.key = "b[].c"}, payload), (Values{integer(3), integer(4)}));
-  EXPECT_EQ(all({.key = "a[]"}, R"({"a":[[1],2]})"), Values{integer(2)});
+            (OrderValues{integer(2), real(0.5), integer(-1)}));
+  EXPECT_EQ(all({.key = "b[].c"}, payload), (OrderValues{integer(3), integer(4)}));
+  EXPECT_EQ(all({.key = "a[]"}, R"({"a":[[1],2]})"), OrderValues{integer(2)});
 }
 
 TEST(PayloadOrder, BeginsWhereItIsTold) {
   const std::string_view payload = R"({"a":[1,2,3]})";
-  EXPECT_EQ(all({.key = "a", .start_from = 2.0}, payload), (Values{integer(2), integer(3)}));
+  EXPECT_EQ(all({.key = "a", .start_from = 2.0}, payload), (OrderValues{integer(2), integer(3)}));
   EXPECT_EQ(all({.key = "a", .descending = true, .start_from = 2.0}, payload),
-            (Values{integer(2), integer(1)}));
-  EXPECT_EQ(all({.key = "a", .start_from = 3.5}, payload), Values());
+            (OrderValues{integer(2), integer(1)}));
+  EXPECT_EQ(all({.key = "a", .start_from = 3.5}, payload), OrderValues());
   const std::string_view days = R"({"a":["2024-05-01","2024-05-03T00:00:00Z"]})";
   EXPECT_EQ(all({.key = "a", .start_from = "2024-05-02"}, days).size(), 1U);
   EXPECT_EQ(all({.key = "a", .start_from = "2024-05-01T00:00:00Z"}, days).size(), 2U);
@@ -129,7 +130,7 @@ TEST(PayloadOrder, AllocatesNothingForTheFirst) {
 TEST(PayloadOrderModel, EqualsSortingAllValues) {
   Rng rng(test_seed());
   for (int round = 0; round < 500; ++round) {
-    Values drawn;
+    OrderValues drawn;
     std::string json;
     JsonWriter out(json);
     out.begin_object().key("a").begin_array();
@@ -146,7 +147,7 @@ TEST(PayloadOrderModel, EqualsSortingAllValues) {
     out.end_array().end_object();
     OrderByQuery query{.key = "a", .descending = rng.below(2) == 0};
     if (rng.below(2) == 0) query.start_from = static_cast<double>(rng.below(6)) / 2 - 1.5;
-    Values wanted;
+    OrderValues wanted;
     for (const OrderValue& value : drawn) {
       if (std::find(wanted.begin(), wanted.end(), value) != wanted.end()) continue;
       const bool kept = !query.start_from.has_value() ||

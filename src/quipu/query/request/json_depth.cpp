@@ -115,6 +115,7 @@ struct QueryDepth {
   }
   std::size_t operator()(const SampleQuery&) const { return 1; }
   std::size_t operator()(const WordsQuery&) const { return 4; }
+  std::size_t operator()(const RerankQuery&) const { return 2; }
 };
 
 }  // namespace

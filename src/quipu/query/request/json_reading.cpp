@@ -10,18 +10,6 @@
 namespace quipu::query {
 namespace {
 
-// "integer 5", "string "x"", "array": what a message calls a value.
-std::string describe(JsonView json) {
-  switch (json.kind()) {
-    case JsonKind::kArray:
-    case JsonKind::kObject:
-    case JsonKind::kNull: return std::string(json_kind_name(json.kind()));
-    case JsonKind::kString:
-      return format("{} {}", json_kind_name(json.kind()), in_quotes(*json.as_string()));
-    default: return format("{} {}", json_kind_name(json.kind()), json.to_string());
-  }
-}
-
 bool contains(Names names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
@@ -29,7 +17,7 @@ bool contains(Names names, std::string_view name) {
 }  // namespace
 
 Error expected(std::string_view what, JsonView got, const Place& at) {
-  return at.error(format("expected {}, got {}", what, describe(got)), kInvalidQuery);
+  return at.error(format("expected {}, got {}", what, describe_json(got)), kInvalidQuery);
 }
 
 std::optional<JsonView> member(JsonView object, std::string_view name) {

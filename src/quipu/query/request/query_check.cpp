@@ -196,6 +196,17 @@ struct ValuesCheck {
   }
   Status operator()(const FormulaQuery& query) const { return check_formula(query, at); }
   Status operator()(const SampleQuery&) const { return ok_status(); }
+  Status operator()(const RerankQuery& query) const {
+    const Place rerank(at, "rerank");
+    QUIPU_TRY_OK(check_text(query.text, limits::kTextBytesMax, Place(rerank, "text")));
+    if (query.text.empty()) return Place(rerank, "text").error("is empty", kInvalidQuery);
+    QUIPU_TRY_OK(check_name(query.model, Place(rerank, "model")));
+    if (query.model.empty()) return Place(rerank, "model").error("is empty", kInvalidQuery);
+    if (query.key.empty()) return ok_status();
+    const Result<PayloadPath> path = PayloadPath::parse(query.key);
+    if (path.ok()) return ok_status();
+    return Place(rerank, "key").error(path.error().message, kInvalidQuery);
+  }
   Status operator()(const FeedbackQuery& query) const {
     return check_feedback(query, Place(at, "relevance_feedback"));
   }
@@ -289,16 +300,18 @@ Status check_prefetches(const QueryStage& stage, const Place& at) {
   }
   const Place query(at, "query");
   const bool formula = std::holds_alternative<FormulaQuery>(*stage.query);
-  if (stage.prefetch.empty() && (fusion != nullptr || formula)) {
-    return query.error(
-        format("a {} needs prefetches, it ranks what they find", formula ? "formula" : "fusion"),
-        kInvalidQuery);
+  const bool rerank = std::holds_alternative<RerankQuery>(*stage.query);
+  const std::string_view kind_name = formula ? "formula" : rerank ? "rerank" : "fusion";
+  if (stage.prefetch.empty() && (fusion != nullptr || formula || rerank)) {
+    return query.error(format("a {} needs prefetches, it ranks what they find", kind_name),
+                       kInvalidQuery);
   }
-  if (fusion == nullptr) return ok_status();
+  if (fusion == nullptr && !rerank) return ok_status();
   if (!stage.using_name.empty()) {
     return Place(at, "using")
-        .error("cannot be with a fusion, which looks at no vector", kInvalidQuery);
+        .error(format("cannot be with a {}, which looks at no vector", kind_name), kInvalidQuery);
   }
+  if (fusion == nullptr) return ok_status();
   if (fusion->weights.empty() || fusion->weights.size() == stage.prefetch.size()) {
     return ok_status();
   }

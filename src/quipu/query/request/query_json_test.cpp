@@ -31,7 +31,7 @@ Result<Request> read_by(Reader<Request> reader, std::string_view json,
   return reader(document.value().root(), options);
 }
 
-std::string written(const QueryStage& stage) {
+std::string written_stage(const QueryStage& stage) {
   std::string json;
   JsonWriter out(json);
   write_query(stage, out);
@@ -39,20 +39,21 @@ std::string written(const QueryStage& stage) {
 }
 
 // Reads `json`, which says `stage`, and writes it back.
-void check(std::string_view json, const QueryStage& stage) {
+void check_query_form(std::string_view json, const QueryStage& stage) {
   const Result<RankedRequest> read = read_by(read_query, json);
   ASSERT_EQ(why_not(read), "") << json;
-  EXPECT_EQ(read.value().stage, stage) << json << "\n" << written(read.value().stage);
+  EXPECT_EQ(read.value().stage, stage) << json << "\n" << written_stage(read.value().stage);
   EXPECT_EQ(why_not(check_query(stage)), "") << json;
-  const Result<RankedRequest> again = read_by(read_query, written(stage));
-  ASSERT_EQ(why_not(again), "") << written(stage);
-  EXPECT_EQ(again.value().stage, stage) << written(stage);
+  const Result<RankedRequest> again = read_by(read_query, written_stage(stage));
+  ASSERT_EQ(why_not(again), "") << written_stage(stage);
+  EXPECT_EQ(again.value().stage, stage) << written_stage(stage);
 }
 
 void check_input(std::string_view json, const VectorInput& input) {
-  check(R"({"query":)" + std::string(json) + "}", {.query = NearestQuery{.input = input}});
-  check(R"({"query":{"nearest":)" + std::string(json) + "}}",
-        {.query = NearestQuery{.input = input}});
+  check_query_form(R"({"query":)" + std::string(json) + "}",
+                   {.query = NearestQuery{.input = input}});
+  check_query_form(R"({"query":{"nearest":)" + std::string(json) + "}}",
+                   {.query = NearestQuery{.input = input}});
 }
 
 TEST(QueryJson, ReadsInputs) {
@@ -70,44 +71,55 @@ TEST(QueryJson, ReadsInputs) {
   check_input(R"("urn:uuid:550e8400-e29b-41d4-a716-446655440000")", uuid);
   check_input(R"({"text":"rivers","model":"bm25","options":{"k": 1.5}})",
               TextInput{.text = "rivers", .model = "bm25", .options = R"({"k":1.5})"});
-  check(R"({"query":{"nearest":{"text":"rivers"}}})",
-        {.query = NearestQuery{.input = TextInput{.text = "rivers"}}});
+  check_query_form(R"({"query":{"nearest":{"text":"rivers"}}})",
+                   {.query = NearestQuery{.input = TextInput{.text = "rivers"}}});
 }
 
 TEST(QueryJson, ReadsEachKindOfQuery) {
   const VectorInput one = PointId::number(1);
   const VectorInput two = Dense{2, 3};
   const ContextPair pair{.positive = one, .negative = two};
-  check("{}", {});
-  check(R"({"query":null,"limit":null,"prefetch":null})", {});
-  check(R"({"query":{"nearest":1,"mmr":{}}})", {.query = NearestQuery{.input = one, .mmr = Mmr{}}});
-  check(R"({"query":{"nearest":1,"mmr":{"diversity":0.3,"candidates_limit":100}}})",
-        {.query = NearestQuery{.input = one, .mmr = Mmr{.diversity = 0.3, .candidates = 100}}});
-  check(R"({"query":{"recommend":{"positive":[1,[2,3]],"negative":null}}})",
-        {.query = RecommendQuery{.positive = {one, two}}});
-  check(R"({"query":{"recommend":{"negative":[1],"strategy":"best_score"}}})",
-        {.query = RecommendQuery{.negative = {one}, .strategy = RecommendStrategy::kBestScore}});
-  check(R"({"query":{"recommend":{"positive":[1],"strategy":"sum_scores"}}})",
-        {.query = RecommendQuery{.positive = {one}, .strategy = RecommendStrategy::kSumScores}});
-  check(R"({"query":{"discover":{"target":1,"context":{"positive":1,"negative":[2,3]}}}})",
-        {.query = DiscoverQuery{.target = one, .context = {pair}}});
-  check(R"({"query":{"discover":{"target":1,"context":[]}}})",
-        {.query = DiscoverQuery{.target = one}});
-  check(R"({"query":{"context":[{"positive":1,"negative":[2,3]}]}})",
-        {.query = ContextQuery{{pair}}});
-  check(R"({"query":{"order_by":"a.b"}})", {.query = OrderByQuery{.key = "a.b"}});
-  check(R"({"query":{"order_by":{"key":"a","direction":"desc","start_from":5}}})",
-        {.query = OrderByQuery{.key = "a", .descending = true, .start_from = 5.0}});
-  check(R"({"query":{"order_by":{"key":"a","start_from":"2024-05-01"}}})",
-        {.query = OrderByQuery{.key = "a", .start_from = "2024-05-01"}});
-  check(R"({"query":{"sample":"random"}})", {.query = SampleQuery{}});
-  check(R"({"query":{"relevance_feedback":{"target":1,"feedback":[{"example":[2,3],"score":0.5}],)"
-        R"("strategy":{"naive":{"a":1,"b":2,"c":-3}}}}})",
-        {.query = FeedbackQuery{.target = one, .feedback = {{two, 0.5}}, .a = 1, .b = 2, .c = -3}});
-  check(R"({"query":{"text":"rivers"},"using":"title"})",
-        {.query = WordsQuery{.text = "rivers"}, .using_name = "title"});
-  check(R"({"query":{"text":{"query":"rivers","scoring":{"bm25":{"k":0,"b":1}}}},"using":"title"})",
-        {.query = WordsQuery{.text = "rivers", .k1 = 0, .b = 1}, .using_name = "title"});
+  check_query_form("{}", {});
+  check_query_form(R"({"query":null,"limit":null,"prefetch":null})", {});
+  check_query_form(R"({"query":{"nearest":1,"mmr":{}}})",
+                   {.query = NearestQuery{.input = one, .mmr = Mmr{}}});
+  check_query_form(
+      R"({"query":{"nearest":1,"mmr":{"diversity":0.3,"candidates_limit":100}}})",
+      {.query = NearestQuery{.input = one, .mmr = Mmr{.diversity = 0.3, .candidates = 100}}});
+  check_query_form(R"({"query":{"recommend":{"positive":[1,[2,3]],"negative":null}}})",
+                   {.query = RecommendQuery{.positive = {one, two}}});
+  check_query_form(
+      R"({"query":{"recommend":{"negative":[1],"strategy":"best_score"}}})",
+      {.query = RecommendQuery{.negative = {one}, .strategy = RecommendStrategy::kBestScore}});
+  check_query_form(
+      R"({"query":{"recommend":{"positive":[1],"strategy":"sum_scores"}}})",
+      {.query = RecommendQuery{.positive = {one}, .strategy = RecommendStrategy::kSumScores}});
+  check_query_form(
+      R"({"query":{"discover":{"target":1,"context":{"positive":1,"negative":[2,3]}}}})",
+      {.query = DiscoverQuery{.target = one, .context = {pair}}});
+  check_query_form(R"({"query":{"discover":{"target":1,"context":[]}}})",
+                   {.query = DiscoverQuery{.target = one}});
+  check_query_form(R"({"query":{"context":[{"positive":1,"negative":[2,3]}]}})",
+                   {.query = ContextQuery{{pair}}});
+  check_query_form(R"({"query":{"order_by":"a.b"}})", {.query = OrderByQuery{.key = "a.b"}});
+  check_query_form(R"({"query":{"order_by":{"key":"a","direction":"desc","start_from":5}}})",
+                   {.query = OrderByQuery{.key = "a", .descending = true, .start_from = 5.0}});
+  check_query_form(R"({"query":{"order_by":{"key":"a","start_from":"2024-05-01"}}})",
+                   {.query = OrderByQuery{.key = "a", .start_from = "2024-05-01"}});
+  check_query_form(R"({"query":{"sample":"random"}})", {.query = SampleQuery{}});
+  check_query_form(
+      R"({"query":{"relevance_feedback":{"target":1,"feedback":[{"example":[2,3],"score":0.5}],)"
+      R"("strategy":{"naive":{"a":1,"b":2,"c":-3}}}}})",
+      {.query = FeedbackQuery{.target = one, .feedback = {{two, 0.5}}, .a = 1, .b = 2, .c = -3}});
+  check_query_form(
+      R"({"query":{"rerank":{"text":"rivers","model":"m","key":"a.b"}},"prefetch":{}})",
+      {.prefetch = {QueryStage{}},
+       .query = RerankQuery{.text = "rivers", .model = "m", .key = "a.b"}});
+  check_query_form(R"({"query":{"text":"rivers"},"using":"title"})",
+                   {.query = WordsQuery{.text = "rivers"}, .using_name = "title"});
+  check_query_form(
+      R"({"query":{"text":{"query":"rivers","scoring":{"bm25":{"k":0,"b":1}}}},"using":"title"})",
+      {.query = WordsQuery{.text = "rivers", .k1 = 0, .b = 1}, .using_name = "title"});
 }
 
 TEST(QueryJson, ReadsFusions) {
@@ -118,14 +130,15 @@ TEST(QueryJson, ReadsFusions) {
   const auto body = [](std::string_view query) {
     return R"({"prefetch":[{},{}],"query":)" + std::string(query) + "}";
   };
-  check(body(R"({"fusion":"rrf"})"), of({.k = 2}));
-  check(body(R"({"rrf":{}})"), of({.k = 2}));
-  check(body(R"({"rrf":{"k":60,"weights":[3,1]}})"), of({.k = 60, .weights = {3, 1}}));
-  check(body(R"({"fusion":"dbsf"})"), of({.kind = FusionKind::kDbsf}));
-  check(body(R"({"dbsf":{"weights":[1,0]}})"), of({.kind = FusionKind::kDbsf, .weights = {1, 0}}));
-  check(body(R"({"fusion":"weighted"})"), of({.kind = FusionKind::kWeighted}));
-  check(body(R"({"weighted":{"weights":[1,-1]}})"),
-        of({.kind = FusionKind::kWeighted, .weights = {1, -1}}));
+  check_query_form(body(R"({"fusion":"rrf"})"), of({.k = 2}));
+  check_query_form(body(R"({"rrf":{}})"), of({.k = 2}));
+  check_query_form(body(R"({"rrf":{"k":60,"weights":[3,1]}})"), of({.k = 60, .weights = {3, 1}}));
+  check_query_form(body(R"({"fusion":"dbsf"})"), of({.kind = FusionKind::kDbsf}));
+  check_query_form(body(R"({"dbsf":{"weights":[1,0]}})"),
+                   of({.kind = FusionKind::kDbsf, .weights = {1, 0}}));
+  check_query_form(body(R"({"fusion":"weighted"})"), of({.kind = FusionKind::kWeighted}));
+  check_query_form(body(R"({"weighted":{"weights":[1,-1]}})"),
+                   of({.kind = FusionKind::kWeighted, .weights = {1, -1}}));
 }
 
 TEST(QueryJson, ReadsFormulas) {
@@ -135,8 +148,8 @@ TEST(QueryJson, ReadsFormulas) {
       .kind = Kind::kCondition,
       .condition = {{FieldCondition{.key = "tag", .predicate = MatchValue{"h1"}}}}};
   const auto test = [](std::string_view json, const Expression& expression) {
-    check(R"({"prefetch":{},"query":{"formula":)" + std::string(json) + "}}",
-          {.prefetch = {{}}, .query = FormulaQuery{.formula = expression}});
+    check_query_form(R"({"prefetch":{},"query":{"formula":)" + std::string(json) + "}}",
+                     {.prefetch = {{}}, .query = FormulaQuery{.formula = expression}});
   };
   test("1", one);
   test(R"("a")", a);
@@ -170,22 +183,23 @@ TEST(QueryJson, ReadsFormulas) {
        {.kind = Kind::kExpDecay, .operands = {a}, .target = {one}, .scale = 3, .midpoint = 0.25});
   test(R"({"gauss_decay":{"x":"a","target":null,"scale":3}})",
        {.kind = Kind::kGaussDecay, .operands = {a}, .scale = 3});
-  check(R"({"prefetch":{},"query":{"formula":"a","defaults":{"a":1.5,"$score":0,)"
-        R"("at":{"lon": 1,"lat":2},"when":"2024-05-01"}}})",
-        {.prefetch = {{}},
-         .query = FormulaQuery{.formula = a,
-                               .defaults = {{"a", 1.5},
-                                            {"$score", 0.0},
-                                            {"at", R"({"lon":1,"lat":2})"},
-                                            {"when", R"("2024-05-01")"}}}});
+  check_query_form(R"({"prefetch":{},"query":{"formula":"a","defaults":{"a":1.5,"$score":0,)"
+                   R"("at":{"lon": 1,"lat":2},"when":"2024-05-01"}}})",
+                   {.prefetch = {{}},
+                    .query = FormulaQuery{.formula = a,
+                                          .defaults = {{"a", 1.5},
+                                                       {"$score", 0.0},
+                                                       {"at", R"({"lon":1,"lat":2})"},
+                                                       {"when", R"("2024-05-01")"}}}});
 }
 
 TEST(QueryJson, ReadsStages) {
   const Filter filter{.must = {{FieldCondition{.key = "a", .predicate = MatchValue{true}}}}};
-  check(R"({"using":"image","filter":{"must":{"key":"a","match":{"value":true}}},"limit":10000})",
-        {.using_name = "image", .filter = filter, .limit = 10'000});
-  check(R"({"query":1,"score_threshold":-0.25})",
-        {.query = NearestQuery{.input = PointId::number(1)}, .score_threshold = -0.25F});
+  check_query_form(
+      R"({"using":"image","filter":{"must":{"key":"a","match":{"value":true}}},"limit":10000})",
+      {.using_name = "image", .filter = filter, .limit = 10'000});
+  check_query_form(R"({"query":1,"score_threshold":-0.25})",
+                   {.query = NearestQuery{.input = PointId::number(1)}, .score_threshold = -0.25F});
 }
 
 TEST(QueryJson, ReadsNestedPrefetches) {
@@ -197,10 +211,11 @@ TEST(QueryJson, ReadsNestedPrefetches) {
   const QueryStage middle{.prefetch = {leaf},
                           .query = NearestQuery{.input = Dense{1}},
                           .lookup_from = LookupFrom{.collection = "c", .vector_name = "v"}};
-  check(R"({"prefetch":[{"prefetch":{"query":1,"using":"image","score_threshold":0.25,"limit":50,)"
-        R"("filter":{"must_not":{"has_id":[3]}}},"query":[1],)"
-        R"("lookup_from":{"collection":"c","vector":"v"}},{}],"query":{"fusion":"dbsf"}})",
-        {.prefetch = {middle, {}}, .query = FusionQuery{.kind = FusionKind::kDbsf}});
+  check_query_form(
+      R"({"prefetch":[{"prefetch":{"query":1,"using":"image","score_threshold":0.25,"limit":50,)"
+      R"("filter":{"must_not":{"has_id":[3]}}},"query":[1],)"
+      R"("lookup_from":{"collection":"c","vector":"v"}},{}],"query":{"fusion":"dbsf"}})",
+      {.prefetch = {middle, {}}, .query = FusionQuery{.kind = FusionKind::kDbsf}});
 }
 
 TEST(QueryJson, LooksUpTheVectorOfTheSameNameUnlessTold) {
@@ -224,14 +239,16 @@ TEST(QueryJson, ReadsParameters) {
   const auto body = [](std::string_view params) {
     return R"({"query":[1],"params":)" + std::string(params) + "}";
   };
-  check(body("{}"), of({}));
-  check(body(R"({"hnsw_ef":128,"exact":true})"), of({.ef = 128, .exact = true}));
-  check(body(R"({"quantization":{"ignore":true,"rescore":false,"oversampling":2.4}})"),
-        of({.quantization = {.ignore = true, .rescore = false, .oversampling = 2.4}}));
-  check(body(R"({"indexed_only":true,"acorn":{"enable":true,"max_selectivity":0.4}})"), of({}));
-  check(body(R"({"idf":"global"})"), of({}));
-  check(body(R"({"idf":{"corpus":{"must_not":[{"has_id":[3]}]}}})"),
-        of({.idf_corpus = Filter{.must_not = {{HasIdCondition{{PointId::number(3)}}}}}}));
+  check_query_form(body("{}"), of({}));
+  check_query_form(body(R"({"hnsw_ef":128,"exact":true})"), of({.ef = 128, .exact = true}));
+  check_query_form(body(R"({"quantization":{"ignore":true,"rescore":false,"oversampling":2.4}})"),
+                   of({.quantization = {.ignore = true, .rescore = false, .oversampling = 2.4}}));
+  check_query_form(body(R"({"indexed_only":true,"acorn":{"enable":true,"max_selectivity":0.4}})"),
+                   of({}));
+  check_query_form(body(R"({"idf":"global"})"), of({}));
+  check_query_form(
+      body(R"({"idf":{"corpus":{"must_not":[{"has_id":[3]}]}}})"),
+      of({.idf_corpus = Filter{.must_not = {{HasIdCondition{{PointId::number(3)}}}}}}));
 }
 
 // ---------------------------------------------------------------- what is refused
@@ -370,6 +387,17 @@ TEST(QueryJsonMistakes, OfQueries) {
        {R"({"query":{"rrf":{"weights":[1,"x"]}}})", "query.rrf.weights[1]: expected a number"},
        {R"({"query":{"sample":"all"}})", "query.sample: expected one of random"},
        {R"({"query":{"text":"x"}})", "using: is missing; it names what a text query looks at"},
+       {R"({"query":{"rerank":{"text":"x","model":"m"}}})",
+        "query: a rerank needs prefetches, it ranks what they find"},
+       {R"({"query":{"rerank":{"text":"x","model":"m"}},"prefetch":{},"using":"a"})",
+        "using: cannot be with a rerank, which looks at no vector"},
+       {R"({"query":{"rerank":{"text":"","model":"m"}},"prefetch":{}})",
+        "query.rerank.text: is empty"},
+       {R"({"query":{"rerank":{"text":"x"}},"prefetch":{}})", "query.rerank.model: is missing"},
+       {R"({"query":{"rerank":{"text":"x","model":""}},"prefetch":{}})",
+        "query.rerank.model: is empty"},
+       {R"({"query":{"rerank":{"text":"x","model":"m","key":"a["}},"prefetch":{}})",
+        "query.rerank.key: "},
        {R"({"query":{"text":{"scoring":null}}})", "query.text.query: is missing"},
        {R"({"query":{"text":{"query":"x","scoring":{"bm25":{"b":2}}}},"using":"a"})",
         "query.text.scoring.bm25.b: 2 is not within 0 to 1"},
@@ -563,7 +591,7 @@ void expect_too_large(const QueryStage& stage, const char* message) {
   ASSERT_FALSE(checked.ok()) << message;
   EXPECT_THAT(checked.error().message, HasSubstr(message));
   EXPECT_EQ(checked.error().reason, "query_too_large");
-  const Result<RankedRequest> read = read_by(read_query, written(stage));
+  const Result<RankedRequest> read = read_by(read_query, written_stage(stage));
   ASSERT_FALSE(read.ok()) << message;
   EXPECT_THAT(read.error().message, HasSubstr(message));
   EXPECT_EQ(read.error().reason, "query_too_large");
@@ -571,7 +599,7 @@ void expect_too_large(const QueryStage& stage, const char* message) {
 
 void expect_fine(const QueryStage& stage) {
   EXPECT_EQ(why_not(check_query(stage)), "");
-  const Result<RankedRequest> read = read_by(read_query, written(stage));
+  const Result<RankedRequest> read = read_by(read_query, written_stage(stage));
   ASSERT_EQ(why_not(read), "");
   EXPECT_EQ(read.value().stage, stage);
 }
@@ -695,11 +723,11 @@ TEST(QueryJsonModel, ReadsBackWhatItWrites) {
   testing_support::RandomQueries queries(rng);
   for (int round = 0; round < 2000; ++round) {
     const QueryStage stage = queries.stage();
-    const std::string json = written(stage);
+    const std::string json = written_stage(stage);
     ASSERT_EQ(why_not(check_query(stage)), "") << json;
     const Result<RankedRequest> read = read_by(read_query, json);
     ASSERT_EQ(why_not(read), "") << json;
-    ASSERT_EQ(read.value().stage, stage) << json << "\n" << written(read.value().stage);
+    ASSERT_EQ(read.value().stage, stage) << json << "\n" << written_stage(read.value().stage);
   }
 }
 

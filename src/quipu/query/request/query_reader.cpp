@@ -18,8 +18,8 @@ namespace quipu::query {
 namespace {
 
 constexpr std::string_view kQueries[] = {
-    "nearest", "recommend", "discover", "context", "order_by",          "fusion", "rrf", "formula",
-    "sample",  "text",      "weighted", "dbsf",    "relevance_feedback"};
+    "nearest", "recommend", "discover", "context", "order_by",           "fusion", "rrf", "formula",
+    "sample",  "text",      "weighted", "dbsf",    "relevance_feedback", "rerank"};
 // What tells that an object in a query's place is an input.
 constexpr std::string_view kSparseMembers[] = {"indices", "values"};
 constexpr std::string_view kPrefetchMembers[] = {
@@ -141,6 +141,19 @@ Result<StageQuery> read_words(JsonView json, const Place& at) {
   QUIPU_TRY_OK(read_optional(bm25, "k", bm25_at, words.k1, read_number));
   QUIPU_TRY_OK(read_optional(bm25, "b", bm25_at, words.b, read_number));
   return StageQuery(std::move(words));
+}
+
+Result<StageQuery> read_rerank(JsonView json, const Place& at) {
+  constexpr std::string_view kMembers[] = {"text", "model", "key"};
+  QUIPU_TRY_OK(check_object(json, "an object with text, model and key", at));
+  QUIPU_TRY_OK(check_members(json, kMembers, at));
+  RerankQuery query;
+  QUIPU_TRY(const JsonView text, required(json, "text", at));
+  QUIPU_TRY(query.text, read_string(text, Place(at, "text")));
+  QUIPU_TRY(const JsonView model, required(json, "model", at));
+  QUIPU_TRY(query.model, read_string(model, Place(at, "model")));
+  QUIPU_TRY_OK(read_optional(json, "key", at, query.key, read_string));
+  return StageQuery(std::move(query));
 }
 
 Result<std::string> read_name(JsonView json, const Place& at) { return read_string(json, at); }
@@ -388,6 +401,7 @@ Result<StageQuery> QueryReader::named_query(std::string_view name, JsonView obje
   if (name == "weighted") return read_fusion(FusionKind::kWeighted, json, place);
   if (name == "sample") return read_sample(json, place);
   if (name == "text") return read_words(json, place);
+  if (name == "rerank") return read_rerank(json, place);
   if (name == "recommend") {
     constexpr std::string_view kMembers[] = {"positive", "negative", "strategy"};
     QUIPU_TRY_OK(check_object(json, "an object with positive and negative", place));

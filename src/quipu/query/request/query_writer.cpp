@@ -244,6 +244,12 @@ struct QueryWriter {
     out.end_object();
   }
   void operator()(const SampleQuery&) const { out.key("sample").value("random"); }
+  void operator()(const RerankQuery& query) const {
+    out.key("rerank").begin_object().key("text").value(std::string_view(query.text));
+    out.key("model").value(std::string_view(query.model));
+    if (!query.key.empty()) out.key("key").value(std::string_view(query.key));
+    out.end_object();
+  }
   void operator()(const WordsQuery& query) const {
     out.key("text").begin_object().key("query").value(std::string_view(query.text));
     out.key("scoring").begin_object().key("bm25").begin_object();

@@ -32,6 +32,9 @@ struct HttpOptions {
   std::chrono::milliseconds header_timeout{10'000};  // from a head's first byte to its last
   std::chrono::milliseconds body_timeout{30'000};    // plus 1 s for each 64 KiB
   std::chrono::milliseconds write_timeout{30'000};   // plus 1 s for each 64 KiB
+  // Which bodies go to files, by method and target; null: none. Called on a thread of the server.
+  std::function<std::optional<api::Service::UploadPlan>(std::string_view, std::string_view)>
+      upload_plan = nullptr;
 };
 
 // Whether the server may listen on options.host. Errors: kFailedPrecondition ("not_loopback") for

@@ -21,12 +21,12 @@
 namespace quipu::server {
 namespace {
 
-using quipu::testing::body_of;
-using quipu::testing::get_request;
-using quipu::testing::header_of;
-using quipu::testing::post_request;
-using quipu::testing::RawClient;
-using quipu::testing::status_of;
+using quipu::testing_support::body_of;
+using quipu::testing_support::get_request;
+using quipu::testing_support::header_of;
+using quipu::testing_support::post_request;
+using quipu::testing_support::RawClient;
+using quipu::testing_support::status_of;
 using ::testing::HasSubstr;
 
 using Done = std::function<void(api::Response)>;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <span>
 #include <utility>
 #include <vector>
 #include <boost/asio/buffer.hpp>
@@ -15,6 +16,7 @@
 #include "quipu/api/problem.h"
 #include "quipu/api/status_map.h"
 #include "quipu/base/clock.h"
+#include "quipu/base/file_system.h"
 #include "quipu/base/quote.h"
 #include "quipu/telemetry/request_id.h"
 #include "quipu/telemetry/time_text.h"
@@ -28,6 +30,7 @@ using boost::system::error_code;
 
 constexpr std::size_t kReadBytes = 4096;
 constexpr std::size_t kBodyReadBytes = std::size_t{64} << 10;
+constexpr std::size_t kFileBlockBytes = std::size_t{256} << 10;
 constexpr std::size_t kKeptBufferBytes = std::size_t{16} << 10;
 constexpr std::size_t kLingerBytesMax = std::size_t{1} << 20;
 constexpr std::chrono::milliseconds kLingerTimeout{2000};
@@ -178,7 +181,7 @@ void Session::close() {
 void Session::next_request() {
   parser_.emplace();
   parser_->header_limit(static_cast<std::uint32_t>(loop_.shared.options.header_bytes_max));
-  parser_->body_limit(loop_.shared.options.body_bytes_max);
+  parser_->body_limit(boost::none);  // accept_body() sets it, by where the body goes
   head_accepted_ = false;
   head_request_ = false;
   http10_ = false;
@@ -240,6 +243,10 @@ void Session::parse() {
       if (!account_body()) return;
       return read_more();
     }
+    if (error && parser_->is_header_done()) {
+      const auto& spool = parser_->get().body().spool;
+      if (spool != nullptr && !spool->status.ok()) return refuse_request(spool->status.error());
+    }
     if (error) return refuse_request(parse_error(error, loop_.shared.options));
     if (!head_accepted_ && parser_->is_header_done()) {
       if (!accept_head()) return;
@@ -281,6 +288,7 @@ bool Session::accept_head() {
                             "origin_forbidden"));
   }
   const std::uint64_t length = parser_->content_length().value_or(0);
+  if (!accept_body(length)) return false;
   state_ = State::kBody;
   set_deadline(loop_.shared.options.body_timeout, length);
   const std::string_view expect = view(request[http::field::expect]);
@@ -300,10 +308,39 @@ bool Session::accept_head() {
   return true;
 }
 
+bool Session::accept_body(std::uint64_t length) {
+  const HttpOptions& options = loop_.shared.options;
+  const auto& request = parser_->get();
+  std::optional<api::Service::UploadPlan> plan;
+  const bool any = length > 0 || parser_->chunked();
+  if (any && options.upload_plan) {
+    plan = options.upload_plan(view(request.method_string()), view(request.target()));
+  }
+  const std::uint64_t limit = plan ? plan->bytes_max : options.body_bytes_max;
+  if (length > limit) {
+    refuse_request(bad_request(
+        "the body has " + std::to_string(length) + " bytes; the limit is " + std::to_string(limit),
+        "body_too_large"));
+    return false;
+  }
+  parser_->body_limit(limit);
+  if (!plan) return true;
+  auto spool = std::make_unique<BodySpool>();
+  spool->upload = std::make_shared<const api::Upload>(plan->path);
+  auto file = posix_file_system().open_writable(plan->path, OpenMode::kTruncate);
+  if (!file.ok()) {
+    refuse_request(file.error());
+    return false;
+  }
+  spool->file = std::move(file).value();
+  parser_->get().body().spool = std::move(spool);
+  return true;
+}
+
 // Counts what this body holds of the bytes that all bodies together may.
 bool Session::account_body() {
   if (!head_accepted_) return true;
-  const std::uint64_t size = parser_->get().body().size();
+  const std::uint64_t size = parser_->get().body().text.size();
   if (size == accounted_bytes_) return true;
   const std::uint64_t more = size - accounted_bytes_;
   accounted_bytes_ = size;
@@ -332,7 +369,13 @@ void Session::hand_over() {
   for (const auto& field : message) {
     request.headers.emplace_back(view(field.name_string()), view(field.value()));
   }
-  request.body = std::move(message.body());
+  request.body = std::move(message.body().text);
+  if (const auto& spool = message.body().spool; spool != nullptr) {
+    if (const Status closed = spool->file->close(); !closed.ok()) {
+      return refuse_request(closed.error());
+    }
+    request.upload = std::move(spool->upload);
+  }
   request.peer = peer_;
   Shared& shared = loop_.shared;
   shared.request_begun();
@@ -369,7 +412,21 @@ void Session::write(api::Response response) {
   release_body();
   state_ = State::kWriting;
   const bool with_body = !head_request_ && response.status != 204 && response.status != 304;
+  file_ = nullptr;
+  if (!response.file_path.empty()) {
+    auto opened = posix_file_system().open_random_access(response.file_path);
+    if (!opened.ok()) {
+      // It was deleted since its answer was made.
+      response = api::problem_response(
+          {ErrorCode::kNotFound, "the file was deleted meanwhile", "snapshot_not_found"},
+          telemetry::make_request_id());
+    } else {
+      file_ = std::move(opened).value();
+      file_sent_ = 0;
+    }
+  }
   write_head(response, with_body);
+  if (!with_body) file_ = nullptr;
   body_ = with_body ? std::move(response.body) : std::string();
   set_deadline(loop_.shared.options.write_timeout, body_.size());
   const std::array<asio::const_buffer, 2> parts = {asio::buffer(head_), asio::buffer(body_)};
@@ -396,7 +453,7 @@ void Session::write_head(const api::Response& response, bool with_body) {
     head_ += "\r\nContent-Type: ";
     head_ += response.content_type;
     head_ += "\r\nContent-Length: ";
-    number(response.body.size());
+    number(file_ != nullptr ? static_cast<std::size_t>(file_->size()) : response.body.size());
   }
   for (const auto& [name, value] : response.headers) {
     ((head_ += "\r\n") += name) += ": ";
@@ -413,9 +470,29 @@ void Session::write_head(const api::Response& response, bool with_body) {
 void Session::on_written(const error_code& error) {
   if (state_ == State::kClosed) return;
   if (error) return close();
+  if (file_ != nullptr) return write_block();
   std::string().swap(body_);
   if (keep_alive_) return next_request();
   linger();
+}
+
+void Session::write_block() {
+  const std::uint64_t left = file_->size() - file_sent_;
+  if (left == 0) {
+    file_ = nullptr;
+    return on_written({});
+  }
+  body_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(left, kFileBlockBytes)));
+  const auto got =
+      file_->read(file_sent_, std::as_writable_bytes(std::span(body_.data(), body_.size())));
+  // The length was promised: who reads must see that it was not kept.
+  if (!got.ok() || got.value() != body_.size()) return close();
+  file_sent_ += body_.size();
+  set_deadline(loop_.shared.options.write_timeout, body_.size());
+  asio::async_write(socket_, asio::buffer(body_),
+                    [self = shared_from_this()](const error_code& failed, std::size_t) {
+                      self->on_written(failed);
+                    });
 }
 
 // Closing while the peer still sends would make its system throw away our answer: say that we are

@@ -18,11 +18,11 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 
 #include "quipu/base/thread_annotations.h"
 #include "quipu/server/http/host_check.h"
 #include "quipu/server/http/http_server.h"
+#include "quipu/server/http/spooled_body.h"
 
 namespace quipu::server {
 
@@ -102,6 +102,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void parse();
   // Judges the head. False: it was refused and answered.
   bool accept_head();
+  // Decides where the body goes and how long it may be. False: as above.
+  bool accept_body(std::uint64_t length);
   void hand_over();
   void on_answer(api::Response response);
   // Answers a request that the handler never saw, and closes.
@@ -109,6 +111,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void write(api::Response response);
   void write_head(const api::Response& response, bool with_body);
   void on_written(const boost::system::error_code& error);
+  // Sends the next block of the file that the answer is.
+  void write_block();
   void linger();
   bool account_body();
   void release_body();
@@ -119,7 +123,7 @@ class Session : public std::enable_shared_from_this<Session> {
   State state_ = State::kIdle;
   SteadyTime deadline_;
   boost::beast::flat_buffer buffer_;
-  using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
+  using Parser = boost::beast::http::request_parser<SpooledBody>;
   std::optional<Parser> parser_;
   bool head_accepted_ = false;
   bool timed_out_ = false;
@@ -131,6 +135,8 @@ class Session : public std::enable_shared_from_this<Session> {
   std::string peer_;
   std::string head_;
   std::string body_;
+  std::unique_ptr<RandomAccessFile> file_;  // the answer's body, beside what was sent of it
+  std::uint64_t file_sent_ = 0;
 };
 
 }  // namespace quipu::server

@@ -100,7 +100,7 @@ Result<WalState> scan_wal(FileSystem& files, const std::string& path, const std:
   return wal;
 }
 
-Error damaged(const WalState& wal, const std::string& why) {
+Error damaged_wal(const WalState& wal, const std::string& why) {
   return Error{.code = ErrorCode::kCorruption,
                .message = "the write-ahead log " + wal.path + " is damaged at byte " +
                           std::to_string(wal.scan.good_bytes) + " of " + std::to_string(wal.size) +
@@ -126,15 +126,16 @@ Status judge(const std::vector<WalState>& wals, std::size_t at) {
     // A log is synced before the next one is begun, so nothing of it may be missing. What failed
     // for want of space is no exception: its number was used again by the next file.
     if (*good.first_seq > lost_seq) {
-      return damaged(wal, "write " + std::to_string(lost_seq) + " is missing, but " +
-                              wals[next].path + " goes on with later ones");
+      return damaged_wal(wal, "write " + std::to_string(lost_seq) + " is missing, but " +
+                                  wals[next].path + " goes on with later ones");
     }
     lost_seq = std::max(lost_seq, good.next_seq);
   }
   if (wal.any_later && durable_seq >= lost_seq) {
-    return damaged(wal, "write " + std::to_string(lost_seq) +
-                            " cannot be read, but was durable: later records say that all up to " +
-                            std::to_string(durable_seq) + " were");
+    return damaged_wal(wal,
+                       "write " + std::to_string(lost_seq) +
+                           " cannot be read, but was durable: later records say that all up to " +
+                           std::to_string(durable_seq) + " were");
   }
   return ok_status();
 }
@@ -201,8 +202,8 @@ Status settle_wals(FileSystem& files, const std::string& path, const std::vector
   for (const WalState& wal : wals) {
     const auto note = noted.find(wal.name);
     if (note == noted.end() || wal.scan.good_bytes >= note->second) continue;
-    return damaged(wal,
-                   "an orderly close has left " + std::to_string(note->second) + " good bytes");
+    return damaged_wal(wal,
+                       "an orderly close has left " + std::to_string(note->second) + " good bytes");
   }
   bool any_synced = false;
   for (std::size_t i = 0; i < wals.size(); ++i) {

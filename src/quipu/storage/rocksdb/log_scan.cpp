@@ -10,7 +10,7 @@ namespace quipu::storage {
 namespace {
 
 constexpr std::size_t kBlockBytes = 32'768;
-constexpr std::size_t kHeaderBytes = 7;
+constexpr std::size_t kFragmentHeaderBytes = 7;
 
 enum class FragmentType : std::uint8_t { kFull = 1, kFirst = 2, kMiddle = 3, kLast = 4 };
 
@@ -31,11 +31,12 @@ std::optional<Fragment> fragment_at(std::string_view bytes, std::size_t offset) 
   const std::uint16_t size = reader.u16();
   const std::uint8_t type = reader.u8();
   if (!reader.ok() || type < 1 || type > 4) return std::nullopt;
-  if (kHeaderBytes + size > left_in_block(offset)) return std::nullopt;
+  if (kFragmentHeaderBytes + size > left_in_block(offset)) return std::nullopt;
   const std::string_view data = reader.bytes(size);
   if (!reader.ok()) return std::nullopt;
   // Type and data stand beside one another.
-  const std::string_view summed = bytes.substr(offset + kHeaderBytes - 1, std::size_t{1} + size);
+  const std::string_view summed =
+      bytes.substr(offset + kFragmentHeaderBytes - 1, std::size_t{1} + size);
   if (masked(crc32c(summed)) != checksum) return std::nullopt;
   return Fragment{static_cast<FragmentType>(type), data};
 }
@@ -81,13 +82,13 @@ LogScan scan_log(std::string_view bytes, const std::function<bool(const LogRecor
   LogScan scan;
   std::size_t offset = 0;
   while (offset < bytes.size()) {
-    if (left_in_block(offset) < kHeaderBytes) {
+    if (left_in_block(offset) < kFragmentHeaderBytes) {
       offset += left_in_block(offset);
       continue;
     }
     const std::optional<Fragment> fragment = fragment_at(bytes, offset);
     if (!fragment || !assembler.add(*fragment)) break;
-    offset += kHeaderBytes + fragment->data.size();
+    offset += kFragmentHeaderBytes + fragment->data.size();
     if (!ends(fragment->type)) continue;
     assembler.finish();
     if (!on_record(assembler.record())) break;
@@ -95,8 +96,8 @@ LogScan scan_log(std::string_view bytes, const std::function<bool(const LogRecor
   }
   // Unused space at the end of the last block is no damage, even where the file ends in it.
   const std::uint64_t rest = bytes.size() - std::min<std::size_t>(bytes.size(), scan.good_bytes);
-  const bool only_unused =
-      left_in_block(scan.good_bytes) < kHeaderBytes && rest <= left_in_block(scan.good_bytes);
+  const bool only_unused = left_in_block(scan.good_bytes) < kFragmentHeaderBytes &&
+                           rest <= left_in_block(scan.good_bytes);
   scan.damaged = rest != 0 && !only_unused;
   return scan;
 }
@@ -114,7 +115,7 @@ void search_fragments(std::string_view bytes, std::uint64_t offset,
                                                 : std::string_view(),
                  .tail = ends(fragment->type) ? last_bytes(fragment->data, kLogTailBytes)
                                               : std::string_view()});
-    at += kHeaderBytes + fragment->data.size();
+    at += kFragmentHeaderBytes + fragment->data.size();
   }
 }
 

@@ -36,7 +36,7 @@ thread_local std::uint64_t allocation_count = 0;
 namespace quipu::text {
 namespace {
 
-struct Counter : TermSink {
+struct TermCounter : TermSink {
   std::size_t terms = 0;
   bool add(const Term&) override {
     ++terms;
@@ -62,7 +62,7 @@ TEST(AnalyzerAllocations, NoneForAWord) {
       config.value().ascii_folding = language[0] == 'f';
       const auto analyzer = Analyzer::create(config.value());
       ASSERT_EQ(why_not(analyzer), "");
-      Counter counter;
+      TermCounter counter;
       analyzer.value()->analyze(text, counter);
       const std::size_t terms = counter.terms;
       const std::uint64_t before = allocation_count;

@@ -342,7 +342,7 @@ TEST(AnalyzerModel, PrefixesAreBeginningsOfTheWords) {
 }
 
 // The length that a text has for a sink that keeps nothing.
-struct Counter : TermSink {
+struct LengthSink : TermSink {
   std::size_t terms = 0;
   std::size_t bytes = 0;
   std::uint32_t last_end = 0;
@@ -369,7 +369,7 @@ TEST(Analyzer, HugeTexts) {
     text.reserve(kSize + 64);
     while (text.size() < kSize) text += unit;
     text += " end";
-    Counter counter;
+    LengthSink counter;
     make({})->analyze(text, counter);
     const std::size_t count = (text.size() - 4) / unit.size();
     EXPECT_EQ(counter.terms, count * terms_each + 1) << unit;
@@ -377,7 +377,7 @@ TEST(Analyzer, HugeTexts) {
   }
   std::string marks = "a";
   while (marks.size() < kSize) marks += "a\u0327\u0301\u0323";
-  Counter counter;
+  LengthSink counter;
   make({.ascii_folding = true})->analyze(marks, counter);
   EXPECT_EQ(counter.terms, 0U);
 }

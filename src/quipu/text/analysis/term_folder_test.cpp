@@ -99,7 +99,7 @@ TEST(TermFolder, TheFastWayEqualsTheDefinitionForEveryCharacter) {
 }
 
 // Letters, marks of all classes, Hangul parts, and what composes, decomposes or vanishes.
-std::string random_word(Rng& rng) {
+std::string random_marked_word(Rng& rng) {
   static const std::vector<char32_t> kPool = [] {
     std::vector<char32_t> pool;
     for (char32_t c = 0; c < 0x110000; ++c) {
@@ -168,7 +168,7 @@ std::string without_ignorables(const std::string& word) {
 TEST(TermFolder, FoldsWordsAsIcuDoes) {
   Rng rng(test_seed());
   for (int round = 0; round < 50'000; ++round) {
-    const std::string word = without_ignorables(random_word(rng));
+    const std::string word = without_ignorables(random_marked_word(rng));
     ASSERT_EQ(fold(word, kPlain), by_icu(word, false)) << word;
     ASSERT_EQ(fold(word, kCase), with_apostrophes(by_icu(word, true))) << word;
   }
@@ -190,7 +190,7 @@ TEST(TermFolder, OrdersAnyNumberOfMarks) {
 TEST(TermFolder, EquivalentSpellingsGiveOneTerm) {
   Rng rng(test_seed());
   for (int round = 0; round < 20'000; ++round) {
-    const std::string word = without_ignorables(random_word(rng));
+    const std::string word = without_ignorables(random_marked_word(rng));
     const std::string composed = by_icu(word, false);
     for (const FoldOptions& options : {kPlain, kCase, kAscii, kBoth}) {
       const std::string term = fold(word, options);

@@ -92,7 +92,7 @@ void check(const std::string& text, const ChunkParams& params) {
   }
 }
 
-std::string random_text(Rng& rng) {
+std::string random_prose(Rng& rng) {
   static const std::vector<std::string> kPieces = {"memory",
                                                    "unaffable",
                                                    "internationalization",
@@ -140,7 +140,7 @@ TEST(Chunker, HoldsItsPropertiesOnRandomTexts) {
   for (int i = 0; i < 1500; ++i) {
     const auto tokens_max = static_cast<std::uint32_t>(10 + rng.below(60));
     const auto overlap = static_cast<std::uint32_t>(rng.below((tokens_max - 2) / 2 + 1));
-    const std::string text = random_text(rng);
+    const std::string text = random_prose(rng);
     ASSERT_NO_FATAL_FAILURE(
         check(text, {.tokens_max = tokens_max, .overlap_tokens = rng.below(2) == 0 ? 0 : overlap}))
         << text;

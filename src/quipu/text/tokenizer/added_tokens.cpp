@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <unordered_map>
 #include <utility>
 
-#include "quipu/text/tokenizer/json_fields.h"
 #include "quipu/text/unicode/unicode_data.h"
 #include "quipu/text/unicode/utf8.h"
 
@@ -32,41 +32,33 @@ bool starts_with(std::string_view text, std::size_t at, CharFlag flag) {
   return UnicodeData::instance().has(decode_utf8(text.data() + at).value, flag);
 }
 
-std::string normalized_form(std::string_view content, const Normalizer& normalizer) {
+Result<std::string> normalized_form(std::string_view content, const Normalizer& normalizer) {
   AlignedText chars;
   decode_aligned(content, 0, chars);
-  normalizer.normalize(chars);
+  NormalizerScratch scratch;
+  QUIPU_TRY_OK(normalizer.normalize(0, scratch, chars));
   std::string out;
   for (const AlignedChar& c : chars) append_utf8(out, c.value);
   return out;
 }
 
-struct TokenEntry {
+struct AddedEntry {
   AddedTokenFinder::Token token;
   bool normalized = false;
 };
 
-Result<TokenEntry> read_token(JsonView json, const TokenModel& model, std::uint32_t& next_id) {
-  QUIPU_TRY_OK(
-      check_fields(json, "added_tokens",
-                   {"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"}));
-  TokenEntry entry;
-  QUIPU_TRY(const std::string_view content, read_string(json, "content", ""));
+Result<AddedEntry> read_added_entry(const JsonPart& part) {
+  QUIPU_TRY_OK(part.check_fields(
+      {"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"}));
+  AddedEntry entry;
+  QUIPU_TRY(const std::string_view content, part.read_string("content", ""));
+  if (find_invalid_utf8(content) != std::string_view::npos) return part.invalid("content", "UTF-8");
   entry.token.content = std::string(content);
-  QUIPU_TRY(const std::uint64_t id, read_number(json, "id", UINT64_MAX));
-  QUIPU_TRY(entry.token.single_word, read_bool(json, "single_word", false));
-  QUIPU_TRY(entry.token.strip_left, read_bool(json, "lstrip", false));
-  QUIPU_TRY(entry.token.strip_right, read_bool(json, "rstrip", false));
-  QUIPU_TRY(const bool special, read_bool(json, "special", false));
-  QUIPU_TRY(entry.normalized, read_bool(json, "normalized", !special));
-  const std::optional<std::uint32_t> known = model.token_id(content);
-  // Tokens that the vocabulary lacks follow it, in the file's order.
-  entry.token.id = known.has_value() ? *known : next_id++;
-  if (id != entry.token.id) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "added_tokens: '" + entry.token.content + "' has the id " + std::to_string(id) +
-                     " where the vocabulary gives " + std::to_string(entry.token.id)};
-  }
+  QUIPU_TRY(entry.token.single_word, part.read_bool("single_word", false));
+  QUIPU_TRY(entry.token.strip_left, part.read_bool("lstrip", false));
+  QUIPU_TRY(entry.token.strip_right, part.read_bool("rstrip", false));
+  QUIPU_TRY(const bool special, part.read_bool("special", false));
+  QUIPU_TRY(entry.normalized, part.read_bool("normalized", !special));
   return entry;
 }
 
@@ -128,46 +120,55 @@ void AddedTokenFinder::find(std::string_view text, std::vector<Found>& found) co
   }
 }
 
-Result<AddedTokens> AddedTokens::read(JsonView json, const TokenModel& model,
+Result<AddedTokens> AddedTokens::read(const JsonPart& parent, const TokenModel& model,
                                       const Normalizer& normalizer) {
   AddedTokens out;
+  if (!parent.find("added_tokens").has_value()) return out;
+  std::vector<AddedEntry> entries;
+  std::unordered_map<std::string, std::size_t> places;  // in entries
+  std::uint32_t next_id = model.vocabulary().size();
+  const auto visit = [&](const JsonPart& part) -> Status {
+    QUIPU_TRY(AddedEntry entry, read_added_entry(part));
+    if (entry.token.content.empty()) return ok_status();
+    QUIPU_TRY(const std::uint64_t id, part.read_number("id", UINT64_MAX));
+    const auto [place, is_new] = places.emplace(entry.token.content, entries.size());
+    if (is_new) {
+      const std::optional<std::uint32_t> known = model.vocabulary().find(entry.token.content);
+      // Tokens that the vocabulary lacks follow it, in the file's order.
+      entry.token.id = known.has_value() ? *known : next_id++;
+      entries.push_back(entry);
+    } else {  // The last of several counts.
+      entry.token.id = entries[place->second].token.id;
+      entries[place->second] = entry;
+    }
+    if (id == entry.token.id) return ok_status();
+    return part.invalid("id", std::to_string(entry.token.id) + ", which the vocabulary gives '" +
+                                  entry.token.content + "'");
+  };
+  Status status = parent.for_each("added_tokens", kAddedTokensMax, visit);
+  QUIPU_TRY_OK(std::move(status));
   std::vector<AddedTokenFinder::Token> raw;
   std::vector<AddedTokenFinder::Token> normalized;
-  std::uint32_t next_id = model.vocabulary_size();
-  Status status = ok_status();
-  if (json.size() > kAddedTokensMax) {
-    return invalid_field("added_tokens",
-                         "an array of at most " + std::to_string(kAddedTokensMax) + " tokens");
+  for (AddedEntry& entry : entries) {
+    out.ids.emplace_back(entry.token.content, entry.token.id);
+    out.ids_end = std::max(out.ids_end, entry.token.id + 1);
+    if (entry.normalized) {
+      QUIPU_TRY(entry.token.content, normalized_form(entry.token.content, normalizer));
+    }
+    // One that becomes empty can never be found.
+    if (entry.token.content.empty()) continue;
+    (entry.normalized ? normalized : raw).push_back(std::move(entry.token));
   }
-  json.for_each_element([&](JsonView part) {
-    Result<TokenEntry> entry = read_token(part, model, next_id);
-    if (!entry.ok()) {
-      status = std::move(entry).error();
-      return false;
-    }
-    TokenEntry& read = entry.value();
-    out.ids.emplace_back(read.token.content, read.token.id);
-    out.ids_end = std::max(out.ids_end, read.token.id + 1);
-    if (read.normalized) {
-      read.token.content = normalized_form(read.token.content, normalizer);
-    }
-    // One that is empty, or becomes so, can never be found.
-    if (!read.token.content.empty()) {
-      (read.normalized ? normalized : raw).push_back(std::move(read.token));
-    }
-    return true;
-  });
-  QUIPU_TRY_OK(std::move(status));
   QUIPU_TRY(out.raw, AddedTokenFinder::build(std::move(raw)));
   QUIPU_TRY(out.normalized, AddedTokenFinder::build(std::move(normalized)));
   return out;
 }
 
-std::optional<std::uint32_t> AddedTokens::find_id(std::string_view content) const {
-  for (const auto& [token, id] : ids) {
-    if (token == content) return id;
+std::string AddedTokens::token(std::uint32_t id) const {
+  for (const auto& [content, own] : ids) {
+    if (own == id) return content;
   }
-  return std::nullopt;
+  return "";
 }
 
 }  // namespace quipu::text

@@ -4,14 +4,14 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include "quipu/base/json.h"
 #include "quipu/result.h"
 #include "quipu/text/tokenizer/double_array.h"
+#include "quipu/text/tokenizer/json_fields.h"
 #include "quipu/text/tokenizer/normalizer.h"
 #include "quipu/text/tokenizer/token_model.h"
 
@@ -55,11 +55,12 @@ struct AddedTokens {
   std::vector<std::pair<std::string, std::uint32_t>> ids;
   std::uint32_t ids_end = 0;
 
-  // Errors: kInvalidArgument naming the token when its id is not the one that the vocabulary, or
-  // its place after it, gives.
-  [[nodiscard]] static Result<AddedTokens> read(JsonView json, const TokenModel& model,
+  // `parent` is what has the member "added_tokens", or has none. Errors: kInvalidArgument naming
+  // the token when its id is not the one that the vocabulary, or its place after it, gives.
+  [[nodiscard]] static Result<AddedTokens> read(const JsonPart& parent, const TokenModel& model,
                                                 const Normalizer& normalizer);
-  [[nodiscard]] std::optional<std::uint32_t> find_id(std::string_view content) const;
+  // Empty when no added token has the id.
+  [[nodiscard]] std::string token(std::uint32_t id) const;
 };
 
 }  // namespace quipu::text

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "quipu/assert.h"
 #include "quipu/text/unicode/unicode_data.h"
 #include "quipu/text/unicode/utf8.h"
 
@@ -105,7 +106,9 @@ BertScanner::BertScanner(const Normalizer& normalizer, const WordPiece& model)
       model_(model),
       entries_(std::make_unique<std::atomic<Entry>[]>(kEntries)) {
   const std::vector<NormalizerStep>& steps = normalizer_.steps();
-  reorders_ = std::find(steps.begin(), steps.end(), NormalizerStep::kNfd) != steps.end();
+  reorders_ = std::any_of(steps.begin(), steps.end(), [](const NormalizerStep& step) {
+    return step.kind == NormalizerKind::kNfd;
+  });
   for (char32_t c = 0; c < 128; ++c) {
     const Entry entry = look_up(c);
     const char32_t becomes = entry & 0xFFFFFF;
@@ -130,7 +133,9 @@ BertScanner::Entry BertScanner::look_up(char32_t c) const {
 BertScanner::Entry BertScanner::measure(char32_t c) const {
   const UnicodeData& data = UnicodeData::instance();
   AlignedText parts{{c, 0, 1}};
-  normalizer_.normalize(parts);
+  NormalizerScratch scratch;
+  // BERT's steps neither match patterns nor make text long.
+  QUIPU_ASSERT(normalizer_.normalize(0, scratch, parts).ok());
   const auto is_space = [&](const AlignedChar& part) { return data.has(part.value, kCharSpace); };
   const auto entry = [](Kind kind, char32_t becomes) {
     return (static_cast<Entry>(kind) << 24) | becomes;
@@ -171,6 +176,7 @@ bool BertScanner::scan(std::string_view text, std::uint32_t base, TokenSink& sin
   const std::size_t before = sink.count();
   Word word(model_.word_chars_max());
   AlignedText parts;
+  NormalizerScratch scratch;
   const char* const start = text.data();
   const char* const end = start + text.size();
   for (const char* p = start; p != end;) {
@@ -191,7 +197,7 @@ bool BertScanner::scan(std::string_view text, std::uint32_t base, TokenSink& sin
       case Kind::kKeep: word.add(entry & 0xFFFFFF, at, at + c.size); break;
       case Kind::kParts:
         parts.assign(1, {c.value, at, at + c.size});
-        normalizer_.normalize(parts);
+        QUIPU_ASSERT(normalizer_.normalize(at, scratch, parts).ok());
         for (const AlignedChar& part : parts) word.add(part.value, part.begin, part.end);
         break;
       case Kind::kAlone:

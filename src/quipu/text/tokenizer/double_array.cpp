@@ -131,6 +131,16 @@ std::uint32_t DoubleArray::find_node(std::string_view prefix) const noexcept {
   return at;
 }
 
+std::string DoubleArray::key_of(std::uint32_t node) const {
+  std::string reversed;
+  while (node != root()) {
+    const std::uint32_t parent = units_[node].parent;
+    reversed += static_cast<char>(units_[parent].base ^ node);
+    node = parent;
+  }
+  return {reversed.rbegin(), reversed.rend()};
+}
+
 std::uint32_t DoubleArray::find(std::string_view key) const noexcept {
   const std::uint32_t node = find_node(key);
   return node == npos() || units_[node].value == kNoValue ? npos() : units_[node].value;

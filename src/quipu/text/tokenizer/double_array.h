@@ -49,6 +49,27 @@ class DoubleArray {
     }
     return best;
   }
+  // Calls visit(size, value) for each key that begins `bytes`, the shortest first.
+  template <typename Visit>
+  void for_each_prefix(std::string_view bytes, Visit visit) const {
+    std::uint32_t at = root();
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      const std::uint32_t next = units_[at].base ^ static_cast<unsigned char>(bytes[i]);
+      if (units_[next].parent != at) return;
+      at = next;
+      if (units_[at].value != kNoValue) visit(i + 1, units_[at].value);
+    }
+  }
+  // Calls visit(value, node) for every key, in no particular order.
+  template <typename Visit>
+  void for_each_value(Visit visit) const {
+    for (std::uint32_t node = 0; node < units_.size(); ++node) {
+      const bool is_free = node != root() && units_[node].parent == npos();
+      if (!is_free && units_[node].value != kNoValue) visit(units_[node].value, node);
+    }
+  }
+  // The key that leads to `node`, which for_each_value() gave.
+  [[nodiscard]] std::string key_of(std::uint32_t node) const;
   // The value of a whole key, or npos().
   [[nodiscard]] std::uint32_t find(std::string_view key) const noexcept;
   [[nodiscard]] std::size_t bytes_used() const noexcept { return units_.size() * sizeof(Unit); }

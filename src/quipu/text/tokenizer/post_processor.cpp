@@ -3,104 +3,181 @@
 #include <algorithm>
 #include <string>
 
-#include "quipu/text/tokenizer/json_fields.h"
+#include "quipu/text/tokenizer/vocabulary.h"
 
 namespace quipu::text {
 namespace {
 
-constexpr std::uint64_t kIdMax = 0x7FFFFFFE;
-constexpr std::size_t kTemplateTokensMax = 64;
+using Piece = PostProcessor::Piece;
 
-Status add_id(JsonView json, std::vector<std::uint32_t>& ids) {
-  const std::optional<std::uint64_t> id = json.as_uint64();
-  if (!id.has_value() || *id > kIdMax) {
-    return invalid_field("post_processor: an id",
-                         "a whole number of at most " + std::to_string(kIdMax));
+constexpr std::size_t kTemplatePiecesMax = 64;
+constexpr std::size_t kPieceIdsMax = 64;
+constexpr std::size_t kProcessorDepthMax = 4;
+constexpr std::uint64_t kTypeIdMax = 255;
+
+Result<std::uint32_t> read_template_id(const JsonPart& part) {
+  const std::optional<std::uint64_t> id = part.json().as_uint64();
+  if (!id.has_value() || *id > Vocabulary::kIdMax) {
+    return part.invalid("", "a whole number of at most " + std::to_string(Vocabulary::kIdMax));
   }
-  if (ids.size() >= kTemplateTokensMax) {
-    return invalid_field("post_processor",
-                         "a template of at most " + std::to_string(kTemplateTokensMax) + " tokens");
-  }
-  ids.push_back(static_cast<std::uint32_t>(*id));
-  return ok_status();
+  return static_cast<std::uint32_t>(*id);
 }
 
 // The ids of a template's special token, which the file lists apart.
-Status add_special(JsonView json, std::string_view name, std::vector<std::uint32_t>& ids) {
-  const std::optional<JsonView> tokens = json.find("special_tokens");
-  const std::optional<JsonView> token = tokens.has_value() ? tokens->find(name) : std::nullopt;
+Status add_special_ids(const JsonPart& processor, std::string_view name,
+                       std::vector<std::uint32_t>& ids) {
+  const std::optional<JsonPart> tokens = processor.find("special_tokens");
+  const std::optional<JsonPart> token =
+      tokens.has_value() ? tokens->find(name) : std::optional<JsonPart>();
   if (!token.has_value()) {
-    return Error{ErrorCode::kInvalidArgument, "post_processor: the template's token '" +
-                                                  std::string(name) +
-                                                  "' is not in 'special_tokens'"};
+    return processor.invalid("special_tokens",
+                             "a list with the template's token '" + std::string(name) + "'");
   }
-  return for_each_part(*token, "ids", [&](JsonView id) { return add_id(id, ids); });
+  return token->for_each("ids", kPieceIdsMax, [&](const JsonPart& id) -> Status {
+    QUIPU_TRY(const std::uint32_t value, read_template_id(id));
+    ids.push_back(value);
+    return ok_status();
+  });
+}
+
+Result<std::vector<Piece>> read_pieces(const JsonPart& processor, std::string_view field) {
+  std::vector<Piece> pieces;
+  Status status =
+      processor.for_each(field, kTemplatePiecesMax, [&](const JsonPart& part) -> Status {
+        const std::optional<JsonPart> special = part.find("SpecialToken");
+        const std::optional<JsonPart> sequence = part.find("Sequence");
+        if (special.has_value() == sequence.has_value()) {
+          return part.invalid("", "a SpecialToken or a Sequence");
+        }
+        const JsonPart& inner = special.has_value() ? *special : *sequence;
+        Piece piece;
+        QUIPU_TRY(const std::string_view id, inner.read_text("id"));
+        QUIPU_TRY(const std::uint64_t type_id, inner.read_number("type_id", 0));
+        if (type_id > kTypeIdMax) {
+          return inner.invalid("type_id", "at most " + std::to_string(kTypeIdMax));
+        }
+        piece.type_id = static_cast<std::uint8_t>(type_id);
+        if (special.has_value()) {
+          QUIPU_TRY_OK(add_special_ids(processor, id, piece.ids));
+        } else if (id == "A" || id == "B") {
+          piece.text = id == "A" ? 0 : 1;
+        } else {
+          return inner.invalid("id", "A or B");
+        }
+        pieces.push_back(std::move(piece));
+        return ok_status();
+      });
+  QUIPU_TRY_OK(std::move(status));
+  return pieces;
+}
+
+std::ptrdiff_t count_text(const std::vector<Piece>& pieces, int text) {
+  return std::count_if(pieces.begin(), pieces.end(),
+                       [text](const Piece& piece) { return piece.text == text; });
+}
+
+// ["[SEP]", 102]
+Result<std::uint32_t> read_named_id(const JsonPart& part, std::string_view field) {
+  std::vector<std::uint32_t> ids;
+  std::size_t index = 0;
+  QUIPU_TRY_OK(part.for_each(field, 2, [&](const JsonPart& value) -> Status {
+    if (index++ == 0) return ok_status();
+    QUIPU_TRY(const std::uint32_t id, read_template_id(value));
+    ids.push_back(id);
+    return ok_status();
+  }));
+  if (ids.size() != 1) return part.invalid(field, "a token and its id");
+  return ids[0];
 }
 
 }  // namespace
 
+PostProcessor::PostProcessor() : single_{{.text = 0}}, pair_{{.text = 0}, {1, {}, 1}} {}
+
+std::uint32_t PostProcessor::added(const std::vector<Piece>& pieces) noexcept {
+  std::size_t count = 0;
+  for (const Piece& piece : pieces) count += piece.ids.size();
+  return static_cast<std::uint32_t>(count);
+}
+
 std::uint32_t PostProcessor::ids_end() const noexcept {
   std::uint32_t end = 0;
-  for (const std::uint32_t id : before_) end = std::max(end, id + 1);
-  for (const std::uint32_t id : after_) end = std::max(end, id + 1);
+  for (const std::vector<Piece>* pieces : {&single_, &pair_}) {
+    for (const Piece& piece : *pieces) {
+      for (const std::uint32_t id : piece.ids) end = std::max(end, id + 1);
+    }
+  }
   return end;
 }
 
-Status PostProcessor::read_template(JsonView json) {
-  QUIPU_TRY_OK(check_fields(json, "post_processor", {"type", "single", "pair", "special_tokens"}));
-  bool seen_text = false;
-  QUIPU_TRY_OK(for_each_part(json, "single", [&](JsonView piece) -> Status {
-    const std::optional<JsonView> special = piece.find("SpecialToken");
-    const std::optional<JsonView> sequence = piece.find("Sequence");
-    if (special.has_value() == sequence.has_value()) {
-      return invalid_field("post_processor.single", "a list of SpecialToken and Sequence");
-    }
-    const JsonView part = special.has_value() ? *special : *sequence;
-    QUIPU_TRY(const std::string_view id, read_string(part, "id", ""));
-    QUIPU_TRY(const std::uint64_t type_id, read_number(part, "type_id", 0));
-    if (type_id != 0) {
-      return unimplemented("post_processor with type_id", std::to_string(type_id));
-    }
-    if (special.has_value()) return add_special(json, id, seen_text ? after_ : before_);
-    if (id != "A" || seen_text) {
-      return invalid_field("post_processor.single", "a template with the sequence A once");
-    }
-    seen_text = true;
-    return ok_status();
-  }));
-  if (!seen_text) {
-    return invalid_field("post_processor.single", "a template with the sequence A once");
+Status PostProcessor::read_template(const JsonPart& part) {
+  QUIPU_TRY_OK(part.check_fields({"type", "single", "pair", "special_tokens"}));
+  QUIPU_TRY(single_, read_pieces(part, "single"));
+  if (count_text(single_, 0) != 1 || count_text(single_, 1) != 0) {
+    return part.invalid("single", "a template with the sequence A once");
   }
+  QUIPU_TRY(pair_, read_pieces(part, "pair"));
+  // Many files have a template for pairs that nobody looked at: it is refused when it is used.
+  if (count_text(pair_, 0) != 1 || count_text(pair_, 1) != 1) pair_.clear();
   return ok_status();
 }
 
-// {"sep": ["[SEP]", 102], "cls": ["[CLS]", 101]}
-Status PostProcessor::read_bert(JsonView json) {
-  QUIPU_TRY_OK(check_fields(json, "post_processor", {"type", "sep", "cls"}));
-  const auto read_pair = [&](std::string_view field, std::vector<std::uint32_t>& ids) {
-    std::size_t index = 0;
-    Status status = for_each_part(json, field, [&](JsonView part) -> Status {
-      if (index++ == 0) return ok_status();
-      return add_id(part, ids);
-    });
-    if (status.ok() && index != 2) return Status(invalid_field(field, "a token and its id"));
-    return status;
-  };
-  QUIPU_TRY_OK(read_pair("cls", before_));
-  return read_pair("sep", after_);
+// {"sep": ["[SEP]", 102], "cls": ["[CLS]", 101]}, and RoBERTa's with a second separator.
+Status PostProcessor::read_bert(const JsonPart& part, bool is_roberta) {
+  if (is_roberta) {
+    QUIPU_TRY_OK(part.check_fields({"type", "sep", "cls", "trim_offsets", "add_prefix_space"}));
+    QUIPU_TRY_OK(add_trim(part));
+  } else {
+    QUIPU_TRY_OK(part.check_fields({"type", "sep", "cls"}));
+  }
+  QUIPU_TRY(const std::uint32_t cls, read_named_id(part, "cls"));
+  QUIPU_TRY(const std::uint32_t sep, read_named_id(part, "sep"));
+  single_ = {{-1, {cls}, 0}, {0, {}, 0}, {-1, {sep}, 0}};
+  pair_ = single_;
+  const std::uint8_t second = is_roberta ? 0 : 1;
+  if (is_roberta) pair_.push_back({-1, {sep}, 0});
+  pair_.push_back({1, {}, second});
+  pair_.push_back({-1, {sep}, second});
+  return ok_status();
 }
 
-Result<PostProcessor> PostProcessor::read(JsonView json) {
-  PostProcessor out;
-  if (json.is_null()) return out;
-  QUIPU_TRY(const std::string_view type, read_type(json, "post_processor"));
-  if (type == "TemplateProcessing") {
-    QUIPU_TRY_OK(out.read_template(json));
-  } else if (type == "BertProcessing") {
-    QUIPU_TRY_OK(out.read_bert(json));
-  } else {
-    return unimplemented("post_processor", type);
+Status PostProcessor::add_trim(const JsonPart& part) {
+  QUIPU_TRY(const bool trims, part.read_bool("trim_offsets", true));
+  QUIPU_TRY(const bool prefix_space, part.read_bool("add_prefix_space", true));
+  if (trims) trims_.push_back({prefix_space});
+  return ok_status();
+}
+
+Status PostProcessor::add(const JsonPart& part, bool& has_template, std::size_t depth) {
+  QUIPU_TRY(const std::string_view type, part.type());
+  if (type == "Sequence") {
+    if (depth > kProcessorDepthMax) {
+      return part.invalid("", "nested at most " + std::to_string(kProcessorDepthMax) + " deep");
+    }
+    QUIPU_TRY_OK(part.check_fields({"type", "processors"}));
+    return part.for_each("processors", kTemplatePiecesMax, [&](const JsonPart& inner) {
+      return add(inner, has_template, depth + 1);
+    });
   }
+  // What comes behind a template would see its pieces for texts.
+  if (has_template) return part.unsupported("'" + std::string(type) + "' behind a template");
+  if (type == "ByteLevel") {
+    QUIPU_TRY_OK(part.check_fields({"type", "add_prefix_space", "trim_offsets", "use_regex"}));
+    return add_trim(part);
+  }
+  has_template = true;
+  if (type == "TemplateProcessing") return read_template(part);
+  if (type == "BertProcessing") return read_bert(part, false);
+  if (type == "RobertaProcessing") return read_bert(part, true);
+  return part.unsupported("'" + std::string(type) + "'", "type");
+}
+
+Result<PostProcessor> PostProcessor::read(const JsonPart& parent) {
+  PostProcessor out;
+  const std::optional<JsonPart> part = parent.find("post_processor");
+  if (!part.has_value()) return out;
+  bool has_template = false;
+  QUIPU_TRY_OK(out.add(*part, has_template, 0));
   return out;
 }
 

@@ -14,6 +14,12 @@ struct TokenSpan {
   friend bool operator==(const TokenSpan&, const TokenSpan&) = default;
 };
 
+// How many white space characters a token's own text begins and ends with.
+struct TokenEdges {
+  std::uint32_t leading = 0;
+  std::uint32_t trailing = 0;
+};
+
 // Counts every token and keeps the first `kept_max`. Threads: one.
 class TokenSink {
  public:
@@ -37,12 +43,20 @@ class TokenSink {
     spans_.resize(kept);
   }
 
+  // Asks for what some post-processors need besides: note_edges() behind each add().
+  void want_edges(std::vector<TokenEdges>* edges) noexcept { edges_ = edges; }
+  [[nodiscard]] bool wants_edges() const noexcept { return edges_ != nullptr; }
+  void note_edges(TokenEdges edges) {
+    if (count_ <= kept_max_) edges_->push_back(edges);
+  }
+
  private:
   std::vector<std::uint32_t>& ids_;
   std::vector<TokenSpan>& spans_;
   std::size_t kept_before_;
   std::size_t kept_max_;
   std::size_t count_ = 0;
+  std::vector<TokenEdges>* edges_ = nullptr;
 };
 
 }  // namespace quipu::text

@@ -4,11 +4,9 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string_view>
 #include <vector>
 
-#include "quipu/text/tokenizer/double_array.h"
 #include "quipu/text/tokenizer/token_model.h"
 
 namespace quipu::text {
@@ -16,12 +14,11 @@ namespace quipu::text {
 // Threads: immutable.
 class WordPiece final : public TokenModel {
  public:
-  [[nodiscard]] static Result<std::unique_ptr<WordPiece>> read(JsonView json);
+  [[nodiscard]] static Result<std::unique_ptr<WordPiece>> read(const JsonPart& part);
 
-  void tokenize(std::string_view word, std::vector<Piece>& out) const override;
-  [[nodiscard]] std::optional<std::uint32_t> token_id(std::string_view token) const override;
-  [[nodiscard]] std::uint32_t vocabulary_size() const noexcept override { return size_; }
-  [[nodiscard]] std::uint32_t ids_end() const noexcept override { return ids_end_; }
+  [[nodiscard]] bool tokenize(std::string_view word, Scratch& scratch,
+                              std::vector<Piece>& out) const override;
+  [[nodiscard]] const Vocabulary& vocabulary() const noexcept override { return vocabulary_; }
   [[nodiscard]] const WordPiece* as_word_piece() const noexcept override { return this; }
 
   // Calls add(id, begin, end) for each token of a word of at most word_chars_max() characters;
@@ -32,7 +29,7 @@ class WordPiece final : public TokenModel {
     while (start < word.size()) {
       const std::uint32_t node = start == 0 ? DoubleArray::root() : continuing_node_;
       if (node == DoubleArray::npos()) return false;
-      const DoubleArray::Match match = vocabulary_.longest_match(node, word.substr(start));
+      const DoubleArray::Match match = vocabulary_.trie().longest_match(node, word.substr(start));
       if (match.size == 0) return false;
       add(match.value, start, start + match.size);
       start += match.size;
@@ -44,11 +41,9 @@ class WordPiece final : public TokenModel {
 
  private:
   WordPiece() = default;
-  DoubleArray vocabulary_;
+  Vocabulary vocabulary_;
   std::uint32_t continuing_node_ = 0;  // where the prefix of continuing tokens leads
   std::uint32_t unknown_id_ = 0;
-  std::uint32_t size_ = 0;
-  std::uint32_t ids_end_ = 0;
   std::size_t word_chars_max_ = 100;
 };
 

@@ -10,18 +10,6 @@ namespace {
 
 constexpr std::size_t kCodePoints = 0x110000;
 
-// Calls visit(first, last) for each range of a table.
-template <typename Visit>
-void for_each_range(std::span<const std::uint32_t> numbers, Visit visit) {
-  std::size_t before = 0;
-  for (std::size_t i = 0; i + 1 < numbers.size(); i += 2) {
-    const std::size_t first = before + numbers[i];
-    const std::size_t last = first + numbers[i + 1];
-    visit(first, last);
-    before = last;
-  }
-}
-
 std::uint64_t pair_key(char32_t first, char32_t second) noexcept {
   return (static_cast<std::uint64_t>(first) << 32) | second;
 }
@@ -74,7 +62,7 @@ UnicodeData::Trie<std::uint16_t> UnicodeData::read_mapping(std::span<const std::
 UnicodeData::UnicodeData() {
   std::vector<std::uint8_t> flat(kCodePoints, 0);
   const auto set = [&](std::span<const std::uint32_t> numbers, CharFlag flag) {
-    for_each_range(numbers, [&](std::size_t first, std::size_t last) {
+    tables::for_each_range(numbers, [&](std::size_t first, std::size_t last) {
       for (std::size_t c = first; c <= last; ++c) {
         flat[c] = static_cast<std::uint8_t>(flat[c] | flag);
       }
@@ -87,16 +75,17 @@ UnicodeData::UnicodeData() {
   set(tables::kNonspacingRanges, kCharNonspacing);
   set(tables::kMarkRanges, kCharMark);
   set(tables::kWordRanges, kCharWord);
+  set(tables::kNumericRanges, kCharNumeric);
   flags_ = pack(flat);
 
   std::fill(flat.begin(), flat.end(), std::uint8_t{0});
   const std::span<const std::uint32_t> classes = tables::kCombiningClasses;
   for (std::size_t i = 0; i + 1 < classes.size(); i += 2 + classes[i + 1]) {
     const auto value = static_cast<std::uint8_t>(classes[i]);
-    for_each_range(classes.subspan(i + 2, classes[i + 1]),
-                   [&](std::size_t first, std::size_t last) {
-                     for (std::size_t c = first; c <= last; ++c) flat[c] = value;
-                   });
+    tables::for_each_range(classes.subspan(i + 2, classes[i + 1]),
+                           [&](std::size_t first, std::size_t last) {
+                             for (std::size_t c = first; c <= last; ++c) flat[c] = value;
+                           });
   }
   combining_classes_ = pack(flat);
 

@@ -21,6 +21,7 @@ enum CharFlag : std::uint8_t {
   kCharNonspacing = 16,  // removed by BERT's strip_accents
   kCharMark = 32,        // removed by StripAccents
   kCharWord = 64,        // \w
+  kCharNumeric = 128,    // split off by Digits
 };
 
 // Immutable once made; instance() makes it on first use (about a millisecond, 600 kB).

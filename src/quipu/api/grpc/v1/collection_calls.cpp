@@ -3,14 +3,16 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "quipu/api/grpc/v1/collection_messages.h"
 #include "quipu/api/grpc/v1/handlers.h"
 #include "quipu/api/grpc/v1/messages.h"
 #include "quipu/base/format.h"
 #include "quipu/base/limits.h"
 #include "quipu/query/filter/filter_check.h"
-#include "quipu/query/filter/payload_path.h"
 
 namespace quipu::api::grpc::v1 {
 namespace {
@@ -20,8 +22,7 @@ constexpr std::array<std::string_view, 8> kIndexKinds = {"keyword",  "integer", 
                                                          "datetime", "uuid",    "geo",   "text"};
 
 Error bad_enumerator(std::string_view field, int number) {
-  return {ErrorCode::kInvalidArgument, format("{}: {} is none of its values", field, number),
-          "invalid_request"};
+  return bad_field(field, format("{} is none of its values", number));
 }
 
 // ---------------------------------------------------------------- reading
@@ -83,18 +84,11 @@ Result<WordsConfig> read_words(const pb::WordsConfig& from) {
 
 Result<PayloadIndexConfig> read_index(const pb::PayloadIndexConfig& from) {
   PayloadIndexConfig config;
-  const auto path = query::PayloadPath::parse(from.key());
-  if (!path.ok()) {
-    return Error{ErrorCode::kInvalidArgument, "payload_indexes.key: " + path.error().message,
-                 "invalid_path"};
-  }
-  config.key = path.value().to_string();
+  QUIPU_TRY(config.key, read_path(from.key(), "payload_indexes.key"));
   const auto found = std::ranges::find(kIndexKinds, from.kind());
   if (found == kIndexKinds.end()) {
-    return Error{
-        ErrorCode::kInvalidArgument,
-        "payload_indexes.kind: \"" + from.kind() + "\" is none of " + query::name_list(kIndexKinds),
-        "invalid_request"};
+    return bad_field("payload_indexes.kind",
+                     format("\"{}\" is none of {}", from.kind(), query::name_list(kIndexKinds)));
   }
   config.kind = static_cast<PayloadIndexKind>(found - kIndexKinds.begin());
   QUIPU_TRY(config.options, read_object(from.options_json(), "{}", "payload_indexes.options_json"));
@@ -103,6 +97,9 @@ Result<PayloadIndexConfig> read_index(const pb::PayloadIndexConfig& from) {
 
 Result<CollectionConfig> read_config(const pb::CollectionConfig& from) {
   CollectionConfig config;
+  if (from.vectors().empty() && from.words().empty()) {
+    return bad_field("config", "must have vectors or words", "missing_field");
+  }
   for (const pb::VectorConfig& each : from.vectors()) {
     QUIPU_TRY(VectorConfig vector,
               read_vector(each, format("config.vectors[{}]", config.vectors.size())));
@@ -125,7 +122,7 @@ Result<CollectionConfig> read_config(const pb::CollectionConfig& from) {
   return config;
 }
 
-Result<CollectionPatch> read_patch(const pb::UpdateCollectionRequest& from) {
+Result<CollectionPatch> read_collection_patch(const pb::UpdateCollectionRequest& from) {
   CollectionPatch patch;
   QUIPU_TRY(patch.durability, read_durability(from.durability()));
   if (from.has_tail_vectors_max()) patch.tail_vectors_max = from.tail_vectors_max();
@@ -137,10 +134,50 @@ Result<CollectionPatch> read_patch(const pb::UpdateCollectionRequest& from) {
     QUIPU_TRY(PayloadIndexConfig index, read_index(each));
     patch.add_payload_indexes.push_back(std::move(index));
   }
-  patch.drop_words.assign(from.drop_words().begin(), from.drop_words().end());
-  patch.drop_payload_indexes.assign(from.drop_payload_indexes().begin(),
-                                    from.drop_payload_indexes().end());
+  QUIPU_TRY(patch.drop_words, read_names(from.drop_words(), limits::kWordsFieldsMax, "drop_words"));
+  QUIPU_TRY(
+      patch.drop_payload_indexes,
+      read_paths(from.drop_payload_indexes(), limits::kPayloadIndexesMax, "drop_payload_indexes"));
+  if (!patch.durability && !patch.tail_vectors_max && patch.add_words.empty() &&
+      patch.drop_words.empty() && patch.add_payload_indexes.empty() &&
+      patch.drop_payload_indexes.empty()) {
+    return bad_field("the message",
+                     "must change something: durability, tail_vectors_max, add_words, drop_words, "
+                     "add_payload_indexes or drop_payload_indexes");
+  }
   return patch;
+}
+
+Result<VectorChange> read_vector_change(const pb::VectorChange& from, std::size_t index) {
+  const std::string field = format("changes[{}]", index);
+  VectorChange change;
+  switch (from.change_case()) {
+    case pb::VectorChange::kAdd: {
+      QUIPU_TRY(change.vector, read_vector(from.add(), field + ".add"));
+      return change;
+    }
+    case pb::VectorChange::kDrop:
+      change.kind = VectorChange::Kind::kDrop;
+      change.name = from.drop();
+      return change;
+    case pb::VectorChange::kRename:
+      change.kind = VectorChange::Kind::kRename;
+      change.name = from.rename().from();
+      change.to = from.rename().to();
+      return change;
+    case pb::VectorChange::CHANGE_NOT_SET: break;
+  }
+  return bad_field(field, "must have one of add, drop and rename");
+}
+
+Result<std::vector<VectorChange>> read_vector_changes(const pb::ChangeVectorsRequest& from) {
+  QUIPU_TRY_OK(check_items(from.changes_size(), 1, limits::kVectorChangesMax, "changes"));
+  std::vector<VectorChange> changes;
+  for (const pb::VectorChange& each : from.changes()) {
+    QUIPU_TRY(VectorChange change, read_vector_change(each, changes.size()));
+    changes.push_back(std::move(change));
+  }
+  return changes;
 }
 
 // ---------------------------------------------------------------- writing
@@ -212,9 +249,13 @@ void fill_info(const CollectionInfo& info, pb::CollectionInfo& out) {
     view.set_linked(each.linked);
     view.set_memory_bytes(each.memory_bytes);
     view.set_mapped_bytes(each.mapped_bytes);
+    view.set_closed(each.closed);
   }
   out.set_seq(info.seq);
+  out.set_log_operations(info.log_operations);
 }
+
+}  // namespace
 
 void reply_info(const CallPtr& call, const Result<CollectionInfo>& info) {
   if (!info.ok()) return call->fail(info.error());
@@ -222,9 +263,6 @@ void reply_info(const CallPtr& call, const Result<CollectionInfo>& info) {
   fill_info(info.value(), answer);
   reply_message(call, answer);
 }
-
-}  // namespace
-
 void list_collections(const CallPtr& call) {
   pb::ListCollectionsRequest request;
   if (!parse_message(call, request)) return;
@@ -253,10 +291,19 @@ void get_collection(const CallPtr& call) {
 void update_collection(const CallPtr& call) {
   pb::UpdateCollectionRequest request;
   if (!parse_message(call, request)) return;
-  const auto patch = read_patch(request);
+  const auto patch = read_collection_patch(request);
   if (!patch.ok()) return call->fail(patch.error());
   reply_info(call,
              call->core().engine.update_collection(call->tenant(), request.name(), patch.value()));
+}
+
+void change_vectors(const CallPtr& call) {
+  pb::ChangeVectorsRequest request;
+  if (!parse_message(call, request)) return;
+  const auto changes = read_vector_changes(request);
+  if (!changes.ok()) return call->fail(changes.error());
+  reply_info(call,
+             call->core().engine.change_vectors(call->tenant(), request.name(), changes.value()));
 }
 
 void delete_collection(const CallPtr& call) {

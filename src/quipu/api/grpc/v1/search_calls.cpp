@@ -1,133 +1,127 @@
-// Ranked reads, and facets.
+// Searches: of one collection, of several.
 #include <quipu_proto/quipu/v1/search.pb.h>
 
+#include <memory>
+#include <string>
 #include <utility>
-#include <variant>
+#include <vector>
 
+#include "quipu/api/calls/search_several.h"
 #include "quipu/api/grpc/v1/handlers.h"
 #include "quipu/api/grpc/v1/messages.h"
-#include "quipu/base/json.h"
+#include "quipu/api/grpc/v1/ranked.h"
+#include "quipu/base/format.h"
 #include "quipu/base/limits.h"
-#include "quipu/query/request/query_json.h"
 
 namespace quipu::api::grpc::v1 {
 namespace {
 
-void fill_hits(const std::vector<SearchHit>& hits,
-               google::protobuf::RepeatedPtrField<pb::Hit>& out) {
-  out.Reserve(static_cast<int>(hits.size()));
-  for (const SearchHit& hit : hits) {
-    pb::Hit& to = *out.Add();
-    fill_point(hit.point, *to.mutable_point());
-    to.set_score(hit.score);
+struct ReadSearch {
+  SearchInput input;
+  Select select;
+};
+
+Result<ReadSearch> read_one(const pb::SearchRequest& from, const std::string& at) {
+  ReadSearch read;
+  QUIPU_TRY(read.input, read_search(from, at));
+  QUIPU_TRY(read.select, read_select(from.select()));
+  return read;
+}
+
+Result<std::vector<ReadSearch>> read_all(const pb::SearchBatchRequest& from) {
+  QUIPU_TRY_OK(check_items(from.queries_size(), 1, limits::kSearchBatchMax, "queries"));
+  std::vector<ReadSearch> all;
+  for (const pb::SearchRequest& each : from.queries()) {
+    const std::string at = format("queries[{}]", all.size());
+    QUIPU_TRY_OK(check_inner(each, at));
+    QUIPU_TRY(ReadSearch read, read_one(each, at + "."));
+    all.push_back(std::move(read));
   }
+  return all;
 }
 
-pb::SearchResponse response_of(const SearchResult& found) {
-  pb::SearchResponse response;
-  fill_hits(found.hits, *response.mutable_hits());
-  response.set_query_truncated(found.query_truncated);
-  return response;
-}
-
-Result<pb::SearchResponse> do_search(const CallPtr& call, const pb::SearchRequest& from) {
-  SearchRequest request;
-  request.vector_name = from.vector_name();
-  request.vector.assign(from.vector().begin(), from.vector().end());
-  if (from.has_text()) request.text = from.text();
-  if (from.has_id()) {
-    QUIPU_TRY(request.id, read_id(from.id(), "id"));
+// All are read before the first is looked up: a mistake in the message comes before one about the
+// collection, as in REST's bodies.
+void ask_searches(const CallPtr& call, std::vector<ReadSearch> searches, RankedBatch batch) {
+  for (ReadSearch& each : searches) {
+    auto request = to_request(std::move(each.input), each.select, *call, batch.collection);
+    if (!request.ok()) return fail_query(call, request.error(), batch.one, batch.requests.size());
+    batch.requests.push_back(std::move(request).value());
   }
-  if (from.has_k()) request.k = from.k();
-  request.offset = from.offset();
-  request.ef = from.ef();
-  request.exact = from.exact();
-  QUIPU_TRY(request.filter, read_filter(from.filter_json()));
-  if (from.has_score_threshold()) request.score_threshold = from.score_threshold();
-  request.select = read_select(from.select());
-  request.params = read_params(*call, from.min_seq());
-  QUIPU_TRY(const SearchResult found,
-            call->core().engine.search(call->tenant(), from.collection(), request));
-  return response_of(found);
+  ask_ranked(call, std::move(batch));
 }
 
-Error bad_json(const Error& error) {
-  return {ErrorCode::kInvalidArgument, "query_json: " + error.message, "invalid_query"};
-}
+// ---------------------------------------------------------------- several collections
 
-Result<pb::SearchResponse> do_query(const CallPtr& call, const pb::QueryRequest& from) {
-  const auto parsed = JsonDocument::parse(from.query_json());
-  if (!parsed.ok()) return bad_json(parsed.error());
-  QUIPU_TRY(query::RankedRequest ranked,
-            query::read_query(parsed.value().root(), {.field = "query_json", .others = {}}));
-  QueryRequest request;
-  request.root = std::move(ranked.stage);
-  request.offset = ranked.offset;
-  request.select = read_select(from.select());
-  request.params = read_params(*call, from.min_seq());
-  QUIPU_TRY(const SearchResult found,
-            call->core().engine.query(call->tenant(), from.collection(), request));
-  return response_of(found);
-}
+struct SeveralBatch {
+  std::vector<SeveralInput> inputs;
+  std::string min_seq;
+  bool cache = true;
+};
 
-Result<pb::QueryGroupsResponse> do_groups(const CallPtr& call, const pb::QueryGroupsRequest& from) {
-  const auto parsed = JsonDocument::parse(from.query_json());
-  if (!parsed.ok()) return bad_json(parsed.error());
-  QUIPU_TRY(query::GroupedRequest grouped,
-            query::read_query_groups(parsed.value().root(), {.field = "query_json", .others = {}}));
-  GroupRequest request;
-  request.root = std::move(grouped.stage);
-  request.group_by = std::move(grouped.group_by);
-  request.group_size = grouped.group_size;
-  request.select = read_select(from.select());
-  request.params = read_params(*call, from.min_seq());
-  QUIPU_TRY(const GroupResult found,
-            call->core().engine.query_groups(call->tenant(), from.collection(), request));
-  pb::QueryGroupsResponse response;
-  for (const HitGroup& group : found.groups) {
-    pb::HitGroup& to = *response.add_groups();
-    if (const auto* text = std::get_if<std::string>(&group.value)) {
-      to.set_text(*text);
-    } else {
-      to.set_number(std::get<std::int64_t>(group.value));
-    }
-    fill_hits(group.hits, *to.mutable_hits());
+Result<SeveralInput> read_several(const pb::SeveralSearch& from, std::size_t index) {
+  const std::string field = format("queries[{}]", index);
+  const std::string at = field + ".search";
+  QUIPU_TRY_OK(check_inner(from.search(), at));
+  SeveralInput input;
+  QUIPU_TRY_OK(
+      check_items(from.collections_size(), 1, kSeveralCollectionsMax, field + ".collections"));
+  for (const std::string& name : from.collections()) {
+    QUIPU_TRY_OK(check_bytes(name, 1, limits::kNameBytesMax, field + ".collections"));
+    input.collections.push_back(name);
   }
-  return response;
+  QUIPU_TRY(input.search, read_search(from.search(), at + "."));
+  QUIPU_TRY(input.select, read_select(from.search().select()));
+  const Path root;
+  const Path list(root, "queries");
+  FieldErrors errors;
+  check_several(input.collections, input.search, Path(list, index), errors);
+  QUIPU_TRY_OK(first_of(errors));
+  return input;
 }
 
-Result<pb::FacetResponse> do_facet(const CallPtr& call, const pb::FacetRequest& from) {
-  FacetRequest request{
-      .key = from.key(), .filter = {}, .params = read_params(*call, from.min_seq())};
-  QUIPU_TRY(request.filter, read_filter(from.filter_json()));
-  if (from.has_limit()) request.limit = from.limit();
-  QUIPU_TRY_OK(check_within(request.limit, 1, limits::kSearchHitsMax, "limit"));
-  QUIPU_TRY(const std::vector<FacetValue> values,
-            call->core().engine.facet(call->tenant(), from.collection(), request));
-  pb::FacetResponse response;
-  for (const FacetValue& each : values) {
-    pb::FacetValue& to = *response.add_values();
-    to.set_count(each.count);
-    if (const auto* text = std::get_if<std::string>(&each.value)) {
-      to.set_text(*text);
-    } else if (const auto* flag = std::get_if<bool>(&each.value)) {
-      to.set_flag(*flag);
-    } else {
-      to.set_number(std::get<std::int64_t>(each.value));
-    }
+Result<SeveralBatch> read_several_batch(const pb::SearchSeveralRequest& from) {
+  QUIPU_TRY_OK(check_items(from.queries_size(), 1, limits::kSearchBatchMax, "queries"));
+  SeveralBatch batch{.inputs = {}, .min_seq = from.min_seq()};
+  if (from.has_cache()) batch.cache = from.cache();
+  std::size_t searches = 0;
+  for (const pb::SeveralSearch& each : from.queries()) {
+    QUIPU_TRY(SeveralInput input, read_several(each, batch.inputs.size()));
+    searches += input.collections.size();
+    batch.inputs.push_back(std::move(input));
   }
-  return response;
+  if (searches > kSeveralSearchesMax) return too_many_searches(searches);
+  return batch;
 }
 
-// Reads a message and answers by `work`, where waiting holds up nobody else: texts are embedded.
-template <typename Request, typename Work>
-void answer(const CallPtr& call, bool may_embed, const Work& work) {
-  Request message;
-  if (!parse_message(call, message)) return;
-  const bool waits = may_embed || !message.min_seq().empty();
-  run(call, waits, [message = std::move(message), work](const CallPtr& self) {
-    reply_or_fail(self, work(self, message));
-  });
+void fill_several(SeveralResult several, pb::SeveralResult& out) {
+  for (const SeveralHit& at : several.hits) {
+    SeveralPart& part = several.parts[at.part];
+    pb::SeveralHit& hit = *out.add_hits();
+    hit.set_collection(part.name);
+    fill_hit(std::move(part.result.hits[at.hit]), part.request.hybrid, *hit.mutable_hit());
+  }
+  for (const SeveralPart& part : several.parts) {
+    pb::SeveralPart& made = *out.add_collections();
+    made.set_collection(part.name);
+    made.set_hits(part.result.hits.size());
+    if (part.error) fill_item_error(*part.error, *made.mutable_error());
+    made.set_query_truncated(part.result.query_truncated);
+    if (part.result.explain) fill_explain(*part.result.explain, *made.mutable_explain());
+    made.set_took_ms(part.took_ms);
+  }
+  out.set_took_ms(several.took_ms);
+}
+
+void answer_several(const CallPtr& call, const SeveralBatch& batch) {
+  pb::SearchSeveralResponse response;
+  for (std::size_t i = 0; i < batch.inputs.size(); ++i) {
+    auto found =
+        search_several(*call, batch.inputs[i], read_params(*call, batch.min_seq, batch.cache));
+    if (!found.ok()) return fail_query(call, found.error(), false, i);
+    fill_several(std::move(found).value(), *response.add_results());
+  }
+  reply_message(call, response);
 }
 
 }  // namespace
@@ -135,15 +129,40 @@ void answer(const CallPtr& call, bool may_embed, const Work& work) {
 void search(const CallPtr& call) {
   pb::SearchRequest message;
   if (!parse_message(call, message)) return;
-  const bool waits = message.has_text() || !message.min_seq().empty();
-  run(call, waits, [message = std::move(message)](const CallPtr& self) {
-    reply_or_fail(self, do_search(self, message));
-  });
+  auto read = read_one(message, "");
+  if (!read.ok()) return call->fail(read.error());
+  std::vector<ReadSearch> searches;
+  searches.push_back(std::move(read).value());
+  ask_searches(call, std::move(searches),
+               {.collection = std::move(*message.mutable_collection()),
+                .min_seq = std::move(*message.mutable_min_seq()),
+                .cache = !message.has_cache() || message.cache(),
+                .requests = {},
+                .one = true});
 }
 
-// Whether a query has a text is known only when it was read: it is read where it may wait.
-void query(const CallPtr& call) { answer<pb::QueryRequest>(call, true, do_query); }
-void query_groups(const CallPtr& call) { answer<pb::QueryGroupsRequest>(call, true, do_groups); }
-void facet(const CallPtr& call) { answer<pb::FacetRequest>(call, false, do_facet); }
+void search_batch(const CallPtr& call) {
+  pb::SearchBatchRequest message;
+  if (!parse_message(call, message)) return;
+  auto searches = read_all(message);
+  if (!searches.ok()) return call->fail(searches.error());
+  ask_searches(call, std::move(searches).value(),
+               {.collection = std::move(*message.mutable_collection()),
+                .min_seq = std::move(*message.mutable_min_seq()),
+                .cache = !message.has_cache() || message.cache(),
+                .requests = {}});
+}
+
+void search_several_collections(const CallPtr& call) {
+  pb::SearchSeveralRequest message;
+  if (!parse_message(call, message)) return;
+  auto batch = read_several_batch(message);
+  if (!batch.ok()) return call->fail(batch.error());
+  const auto shared = std::make_shared<const SeveralBatch>(std::move(batch).value());
+  // A text waits for the embedder: that must not hold a thread that searches for others.
+  bool waits = !shared->min_seq.empty();
+  for (const SeveralInput& input : shared->inputs) waits = waits || input.search.text.has_value();
+  run(call, waits, [shared](const CallPtr& self) { answer_several(self, *shared); });
+}
 
 }  // namespace quipu::api::grpc::v1

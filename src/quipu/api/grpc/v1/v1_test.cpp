@@ -5,9 +5,14 @@
 #include <grpcpp/impl/codegen/sync_stream.h>
 #include <gtest/gtest.h>
 #include <quipu_proto/quipu/v1/collections.pb.h>
+#include <quipu_proto/quipu/v1/memory.pb.h>
+#include <quipu_proto/quipu/v1/models.pb.h>
 #include <quipu_proto/quipu/v1/points.pb.h>
 #include <quipu_proto/quipu/v1/search.pb.h>
+#include <quipu_proto/quipu/v1/snapshots.pb.h>
+#include <quipu_proto/quipu/v1/system.pb.h>
 
+#include <filesystem>
 #include <set>
 #include <string>
 
@@ -86,9 +91,15 @@ class V1Test : public GrpcFixture {
 TEST_F(V1Test, EveryMethodHasARow) {
   std::set<std::string> rows;
   for (const Rpc& rpc : rpc_table()) rows.insert(std::string(rpc.row.name));
+  // Messages are used, so that the linker keeps their files.
   static_cast<void>(pb::CollectionInfo());
   static_cast<void>(pb::SearchResponse());
-  for (const char* const name : {"Collections", "Points", "Search"}) {
+  static_cast<void>(pb::Remembered());
+  static_cast<void>(pb::EmbedResponse());
+  static_cast<void>(pb::HealthResponse());
+  static_cast<void>(pb::SnapshotFile());
+  for (const char* const name :
+       {"Collections", "Points", "Search", "Memory", "Models", "Snapshots", "System"}) {
     const auto* const service =
         google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(
             std::string("quipu.v1.") + name);
@@ -235,7 +246,7 @@ TEST_F(V1Test, Searches) {
   like.set_k(1);
   EXPECT_EQ(ids_of(ok<pb::SearchResponse>("Search/Search", like).hits()), "3 ");
   like.set_k(10'001);
-  refused(GrpcStatus::kInvalidArgument, "out_of_range", "10000", "Search/Search", like);
+  refused(GrpcStatus::kInvalidArgument, "invalid_request", "10000", "Search/Search", like);
 }
 
 TEST_F(V1Test, QueriesGroupsAndFacets) {
@@ -247,9 +258,9 @@ TEST_F(V1Test, QueriesGroupsAndFacets) {
                        R"("query":{"fusion":"rrf"},"limit":2})");
   EXPECT_EQ(ids_of(ok<pb::SearchResponse>("Search/Query", query).hits()), "1 3 ");
   query.set_query_json("{");
-  refused(GrpcStatus::kInvalidArgument, "invalid_query", "query_json", "Search/Query", query);
+  refused(GrpcStatus::kInvalidArgument, "invalid_request", "query_json", "Search/Query", query);
   query.set_query_json(R"({"query":[1,0],"limt":3})");
-  refused(GrpcStatus::kInvalidArgument, "invalid_query", "limit", "Search/Query", query);
+  refused(GrpcStatus::kInvalidArgument, "invalid_request", "limit", "Search/Query", query);
   pb::QueryGroupsRequest groups;
   groups.set_collection("c");
   groups.set_query_json(R"({"query":[1,0],"group_by":"kind","group_size":2,"limit":5})");
@@ -284,7 +295,7 @@ TEST_F(V1Test, MistakesAreNamed) {
   upsert.mutable_points(0)->mutable_vectors(0)->add_values(3);
   refused(GrpcStatus::kInvalidArgument, "dimension_mismatch", "3", "Points/Upsert", upsert);
   upsert.clear_points();
-  refused(GrpcStatus::kInvalidArgument, "empty_batch", "points", "Points/Upsert", upsert);
+  refused(GrpcStatus::kInvalidArgument, "invalid_request", "points", "Points/Upsert", upsert);
   pb::CreateCollectionRequest create;
   create.set_name("d");
   create.mutable_config()->add_vectors()->set_dim(2);
@@ -295,6 +306,201 @@ TEST_F(V1Test, MistakesAreNamed) {
   create.mutable_config()->mutable_vectors(0)->set_metric(static_cast<pb::Metric>(9));
   refused(GrpcStatus::kInvalidArgument, "invalid_request", "config.vectors[0].metric",
           "Collections/Create", create);
+}
+
+TEST_F(V1Test, HybridSearchesExplainTheirScores) {
+  fill();
+  pb::SearchRequest search;
+  search.set_collection("c");
+  search.set_text("rivers of Peru");
+  search.set_vector_name("meaning");
+  search.mutable_hybrid()->set_prefetch(5);
+  search.set_explain(true);
+  search.set_k(3);
+  const auto found = ok<pb::SearchResponse>("Search/Search", search);
+  EXPECT_EQ(ids_of(found.hits()), "0 2 4 ");
+  ASSERT_EQ(found.hits(0).parts_size(), 2);
+  EXPECT_EQ(found.hits(0).parts(0).source(), "vector");
+  EXPECT_EQ(found.hits(0).parts(1).source(), "words");
+  EXPECT_NEAR(found.hits(0).parts(0).share() + found.hits(0).parts(1).share(),
+              found.hits(0).score(), 1e-6);
+  ASSERT_TRUE(found.has_explain());
+  EXPECT_GT(found.explain().postings(), 0U);
+  EXPECT_GT(found.took_ms(), 0);
+}
+
+TEST_F(V1Test, ABatchNamesTheQueryThatIsWrong) {
+  fill();
+  pb::SearchBatchRequest batch;
+  batch.set_collection("c");
+  for (const float sign : {1.0F, -1.0F}) {
+    pb::SearchRequest& search = *batch.add_queries();
+    search.add_vector(sign);
+    search.add_vector(0);
+    search.set_k(1);
+  }
+  const auto found = ok<pb::SearchBatchResponse>("Search/SearchBatch", batch);
+  ASSERT_EQ(found.results_size(), 2);
+  EXPECT_EQ(ids_of(found.results(0).hits()), "4 ");
+  EXPECT_EQ(ids_of(found.results(1).hits()), "0 ");
+  batch.mutable_queries(1)->set_collection("d");
+  refused(GrpcStatus::kInvalidArgument, "invalid_request", "queries[1]", "Search/SearchBatch",
+          batch);
+  batch.mutable_queries(1)->clear_collection();
+  batch.mutable_queries(1)->add_vector(0);
+  const auto got = rpc<pb::SearchBatchResponse>("/quipu.v1.Search/SearchBatch", batch);
+  pb::ErrorDetails details;
+  ASSERT_TRUE(details.ParseFromString(got.trailing.at("quipu-error-bin")));
+  EXPECT_EQ(details.code(), "dimension_mismatch");
+  ASSERT_EQ(details.errors_size(), 1);
+  EXPECT_EQ(details.errors(0).field(), "queries[1]");
+}
+
+TEST_F(V1Test, LongDetailsStayWithinTheirLimit) {
+  pb::ChangeAliasesRequest change;
+  pb::AliasChange& put = *change.add_changes();
+  put.set_action(pb::AliasChange::ACTION_PUT);
+  put.set_collection("c");
+  for (int i = 0; i < 20'000; ++i) *put.mutable_alias() += "\xc3\xa4";
+  const auto got = rpc<pb::ChangeAliasesResponse>("/quipu.v1.Collections/ChangeAliases", change);
+  EXPECT_EQ(got.status, GrpcStatus::kInvalidArgument);
+  EXPECT_LE(got.trailing.at("quipu-error-bin").size(), 3'000U);
+  pb::ErrorDetails details;
+  ASSERT_TRUE(details.ParseFromString(got.trailing.at("quipu-error-bin")));
+  ASSERT_EQ(details.errors_size(), 1);
+  EXPECT_EQ(details.errors(0).field(), "changes[0].alias");
+  EXPECT_EQ(details.errors(0).code(), "too_long");
+}
+
+TEST_F(V1Test, AliasesChangeTogether) {
+  fill();
+  pb::ChangeAliasesRequest change;
+  pb::AliasChange& put = *change.add_changes();
+  put.set_action(pb::AliasChange::ACTION_PUT);
+  put.set_alias("live");
+  put.set_collection("c");
+  pb::AliasChange& rename = *change.add_changes();
+  rename.set_action(pb::AliasChange::ACTION_RENAME);
+  rename.set_alias("live");
+  rename.set_to("newest");
+  EXPECT_EQ(ok<pb::ChangeAliasesResponse>("Collections/ChangeAliases", change).changed(), 2U);
+  pb::ListAliasesRequest list;
+  list.set_collection("newest");
+  const auto of_one = ok<pb::ListAliasesResponse>("Collections/ListAliases", list);
+  ASSERT_EQ(of_one.aliases_size(), 1);
+  EXPECT_EQ(of_one.aliases(0).name(), "newest");
+  EXPECT_EQ(of_one.aliases(0).collection(), "c");
+  pb::CountRequest count;
+  count.set_collection("newest");
+  EXPECT_EQ(ok<pb::CountResponse>("Points/Count", count).points(), 5U);
+  pb::DeleteCollectionRequest drop;
+  drop.set_name("newest");
+  refused(GrpcStatus::kFailedPrecondition, "is_alias", "newest", "Collections/Delete", drop);
+  // The second change cannot be made, so the first is not either.
+  change.mutable_changes(0)->set_alias("other");
+  change.mutable_changes(1)->set_alias("nothing");
+  refused(GrpcStatus::kNotFound, "alias_not_found", "nothing", "Collections/ChangeAliases", change);
+  list.clear_collection();
+  EXPECT_EQ(ok<pb::ListAliasesResponse>("Collections/ListAliases", list).aliases_size(), 1);
+  change.mutable_changes(0)->set_if_there(true);
+  refused(GrpcStatus::kInvalidArgument, "invalid_request", "changes[0].if_there",
+          "Collections/ChangeAliases", change);
+  change.mutable_changes(0)->clear_action();
+  refused(GrpcStatus::kInvalidArgument, "invalid_request", "changes[0].action",
+          "Collections/ChangeAliases", change);
+  list.set_collection("none");
+  refused(GrpcStatus::kNotFound, "collection_not_found", "none", "Collections/ListAliases", list);
+}
+
+TEST_F(V1Test, TheServerSaysHowItIs) {
+  fill();
+  const auto health = ok<pb::HealthResponse>("System/Health", pb::HealthRequest());
+  EXPECT_EQ(health.status(), "ok");
+  EXPECT_EQ(health.state(), "ready");
+  EXPECT_EQ(health.version(), QUIPU_VERSION);
+  pb::HealthRequest ready;
+  ready.set_ready(true);
+  EXPECT_EQ(ok<pb::HealthResponse>("System/Health", ready).status(), "ok");
+  pb::SearchRequest search;
+  search.set_collection("c");
+  search.add_vector(1);
+  search.add_vector(0);
+  for (int i = 0; i < 3; ++i) ok<pb::SearchResponse>("Search/Search", search);
+  const auto cached = ok<pb::HealthResponse>("System/Health", pb::HealthRequest()).query_cache();
+  EXPECT_EQ(cached.hits(), 2U);
+  search.set_cache(false);
+  ok<pb::SearchResponse>("Search/Search", search);
+  EXPECT_EQ(ok<pb::HealthResponse>("System/Health", pb::HealthRequest()).query_cache().hits(), 2U);
+  const auto status = ok<pb::StatusResponse>("System/Status", pb::StatusRequest());
+  EXPECT_EQ(status.collections(), 1U);
+  EXPECT_EQ(status.points(), 5U);
+  EXPECT_GT(status.disk_bytes(), 0U);
+  const auto config = ok<pb::ConfigResponse>("System/Config", pb::ConfigRequest());
+  EXPECT_THAT(config.config_json(), HasSubstr("server.port"));
+  const auto models = ok<pb::ListModelsResponse>("Models/List", pb::ListModelsRequest());
+  ASSERT_EQ(models.models_size(), 1);
+  EXPECT_EQ(models.models(0).dimension(), 32U);
+  EXPECT_TRUE(models.models(0).is_default());
+}
+
+TEST_F(V1Test, ASnapshotOfEverythingIsTaken) {
+  fill();
+  pb::CreateSnapshotRequest create;
+  create.set_name("monday");
+  const auto made = ok<pb::CreateSnapshotResponse>("Snapshots/Create", create);
+  EXPECT_EQ(made.path(), "snapshots/monday");
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "data" / made.path()));
+  refused(GrpcStatus::kAlreadyExists, "snapshot_exists", "monday", "Snapshots/Create", create);
+  create.set_name("../monday");
+  refused(GrpcStatus::kInvalidArgument, "invalid_request", "name", "Snapshots/Create", create);
+}
+
+TEST_F(V1Test, ACollectionIsRecoveredFromItsSnapshot) {
+  fill();
+  pb::MakeCollectionSnapshotRequest make;
+  make.set_collection("c");
+  const auto file = ok<pb::SnapshotFile>("Snapshots/MakeOfCollection", make);
+  EXPECT_EQ(file.sha256().size(), 64U);
+  EXPECT_GT(file.size_bytes(), 0U);
+  pb::ListCollectionSnapshotsRequest list;
+  list.set_collection("c");
+  auto listed = ok<pb::ListCollectionSnapshotsResponse>("Snapshots/ListOfCollection", list);
+  ASSERT_EQ(listed.snapshots_size(), 1);
+  EXPECT_EQ(listed.snapshots(0).name(), file.name());
+  pb::RecoverCollectionRequest recover;
+  recover.set_collection("again");
+  recover.set_from("c");
+  recover.set_snapshot(file.name());
+  recover.set_sha256(std::string(64, '0'));
+  refused(GrpcStatus::kInvalidArgument, "checksum_mismatch", "", "Snapshots/RecoverCollection",
+          recover);
+  recover.set_sha256(file.sha256());
+  EXPECT_EQ(ok<pb::CollectionInfo>("Snapshots/RecoverCollection", recover).points(), 5U);
+  pb::SearchRequest search;
+  search.set_collection("again");
+  search.add_vector(1);
+  search.add_vector(0);
+  search.set_k(2);
+  EXPECT_EQ(ids_of(ok<pb::SearchResponse>("Search/Search", search).hits()), "4 3 ");
+  pb::DeleteCollectionSnapshotRequest remove;
+  remove.set_collection("c");
+  remove.set_snapshot(file.name());
+  ok<pb::DeleteCollectionSnapshotResponse>("Snapshots/DeleteOfCollection", remove);
+  refused(GrpcStatus::kNotFound, "snapshot_not_found", file.name(), "Snapshots/RecoverCollection",
+          recover);
+  listed = ok<pb::ListCollectionSnapshotsResponse>("Snapshots/ListOfCollection", list);
+  EXPECT_EQ(listed.snapshots_size(), 0);
+}
+
+TEST_F(V1Test, AnIdempotencyKeyThatIsNoneIsRefused) {
+  fill();
+  pb::UpsertRequest upsert;
+  upsert.set_collection("c");
+  *upsert.add_points() = point(9);
+  const auto got = rpc<pb::WriteResponse>("/quipu.v1.Points/Upsert", upsert,
+                                          {.metadata = {{"idempotency-key", "with space"}}});
+  EXPECT_EQ(got.status, GrpcStatus::kInvalidArgument);
+  EXPECT_EQ(got.trailing.at("quipu-code"), "malformed_header");
 }
 
 // ---------------------------------------------------------------- streams
@@ -361,6 +567,29 @@ TEST_F(V1Test, AStreamsAnswersAreInOrderAndAnErrorEndsIt) {
   const ::grpc::Status status = stream->Finish();
   EXPECT_EQ(status.error_code(), ::grpc::StatusCode::NOT_FOUND);
   EXPECT_THAT(status.error_message(), HasSubstr("none"));
+}
+
+TEST_F(V1Test, AStreamThatIsSentAgainWritesOnce) {
+  fill();
+  for (const bool again : {false, true}) {
+    ::grpc::ClientContext context;
+    context.AddMetadata("idempotency-key", "stream-1");
+    const auto stream = open_stream<pb::UpsertRequest, pb::WriteResponse>(
+        channel_, context, "/quipu.v1.Points/StreamUpsert");
+    for (std::uint64_t i = 200; i < 205; ++i) {
+      pb::UpsertRequest upsert;
+      upsert.set_collection("c");
+      *upsert.add_points() = point(i);
+      ASSERT_TRUE(stream->Write(upsert));
+      pb::WriteResponse written;
+      ASSERT_TRUE(stream->Read(&written));
+      EXPECT_EQ(written.replayed(), again);
+      EXPECT_EQ(written.items(0).outcome(), pb::OUTCOME_CREATED);
+    }
+    EXPECT_TRUE(stream->WritesDone());
+    EXPECT_TRUE(stream->Finish().ok());
+  }
+  EXPECT_EQ(engine_->count("default", "c", {}).value(), 10U);
 }
 
 TEST_F(V1Test, ACallerWhoLeavesAStreamHoldsNothing) {

@@ -18,7 +18,7 @@ namespace {
 using Query = std::vector<std::pair<std::string, std::string>>;
 
 template <typename Request>
-Query query_of(const Request& request) {
+Query parameters_of(const Request& request) {
   Query query;
   if constexpr (requires { request.has_wait(); }) {
     query.emplace_back("wait", request.wait() ? "true" : "false");
@@ -118,7 +118,7 @@ void collection_cluster(const CallPtr& call) {
 void create_collection(const CallPtr& call) {
   pb::CreateCollection request;
   if (!parse_named(call, request)) return;
-  Query query = query_of(request);
+  Query query = parameters_of(request);
   std::vector<std::string> parameters = {std::move(*request.mutable_collection_name())};
   request.clear_timeout();
   auto body = body_of(call, request);
@@ -135,7 +135,7 @@ void create_collection(const CallPtr& call) {
 void update_collection(const CallPtr& call) {
   pb::UpdateCollection request;
   if (!parse_named(call, request)) return;
-  Query query = query_of(request);
+  Query query = parameters_of(request);
   std::vector<std::string> parameters = {std::move(*request.mutable_collection_name())};
   request.clear_timeout();
   auto body = body_of(call, request);
@@ -156,14 +156,14 @@ void delete_collection(const CallPtr& call) {
             {.method = Method::kDelete,
              .pattern = "/collections/{}",
              .parameters = {request.collection_name()},
-             .query = query_of(request)},
+             .query = parameters_of(request)},
             reply_flag);
 }
 
 void update_aliases(const CallPtr& call) {
   pb::ChangeAliases request;
   if (!parse_message(call, request)) return;
-  Query query = query_of(request);
+  Query query = parameters_of(request);
   request.clear_timeout();
   auto body = body_of(call, request);
   if (!body) return;
@@ -211,7 +211,7 @@ void create_field_index(const CallPtr& call) {
             {.method = Method::kPut,
              .pattern = "/collections/{}/index",
              .parameters = {request.collection_name()},
-             .query = query_of(request),
+             .query = parameters_of(request),
              .body = std::move(body)},
             reply_result_filled<pb::PointsOperationResponse>);
 }
@@ -223,7 +223,7 @@ void delete_field_index(const CallPtr& call) {
             {.method = Method::kDelete,
              .pattern = "/collections/{}/index/{}",
              .parameters = {request.collection_name(), request.field_name()},
-             .query = query_of(request)},
+             .query = parameters_of(request)},
             reply_result_filled<pb::PointsOperationResponse>);
 }
 
@@ -246,7 +246,7 @@ void create_vector_name(const CallPtr& call) {
             {.method = Method::kPut,
              .pattern = "/collections/{}/vectors/{}",
              .parameters = {request.collection_name(), request.vector_name()},
-             .query = query_of(request),
+             .query = parameters_of(request),
              .body = std::move(body)},
             reply_result_filled<pb::PointsOperationResponse>);
 }
@@ -258,7 +258,7 @@ void delete_vector_name(const CallPtr& call) {
             {.method = Method::kDelete,
              .pattern = "/collections/{}/vectors/{}",
              .parameters = {request.collection_name(), request.vector_name()},
-             .query = query_of(request)},
+             .query = parameters_of(request)},
             reply_result_filled<pb::PointsOperationResponse>);
 }
 

@@ -22,10 +22,6 @@ constexpr double kRrfDefault = 2;
 
 // ---------------------------------------------------------------- inputs
 
-std::vector<float> floats(const google::protobuf::RepeatedField<float>& data) {
-  return {data.begin(), data.end()};
-}
-
 // In the order of the dimensions; the check of the query finds what is there twice.
 Result<VectorInput> sparse_of(const google::protobuf::RepeatedField<std::uint32_t>& indices,
                               const google::protobuf::RepeatedField<float>& values,
@@ -100,6 +96,9 @@ Result<VectorInput> input_of(const pb::VectorInput& from, const Place& at) {
   return no_input(at);
 }
 
+// Older clients still send what Qdrant's definitions call deprecated.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 // The vectors of older requests.
 Result<VectorInput> input_of(const pb::Vector& from, const Place& at) {
   switch (from.vector_case()) {
@@ -114,6 +113,7 @@ Result<VectorInput> input_of(const pb::Vector& from, const Place& at) {
   if (from.has_indices()) return sparse_of(from.indices().data(), from.data(), at);
   return VectorInput(floats(from.data()));
 }
+#pragma GCC diagnostic pop
 
 Result<VectorInput> input_of(const pb::VectorExample& from, const Place& at) {
   if (from.has_vector()) return input_of(from.vector(), at);

@@ -6,26 +6,14 @@
 namespace quipu::api::qdrant {
 namespace {
 
-constexpr std::size_t kBulkBytes = std::size_t{64} << 20;
-constexpr std::size_t kSmallBytes = std::size_t{2} << 20;
+constexpr std::size_t kBulkMessageBytes = std::size_t{64} << 20;
+constexpr std::size_t kSmallMessageBytes = std::size_t{2} << 20;
 
-struct Row {
-  std::string_view pattern;
-  std::string_view summary;
-  Handler handler;
-};
-
-struct Kind {
-  std::string_view permission;
-  Execution execution;
-  std::size_t body_bytes_max;
-};
-
-constexpr Row kNode[] = {
+constexpr RpcRow kNodeRpcs[] = {
     {"/qdrant.Qdrant/HealthCheck", "Title and version", rpc::health_check},
 };
 
-constexpr Row kCollectionReads[] = {
+constexpr RpcRow kCollectionReadRpcs[] = {
     {"/qdrant.Collections/Get", "A collection", rpc::get_collection},
     {"/qdrant.Collections/List", "Names of collections", rpc::list_collections},
     {"/qdrant.Collections/CollectionExists", "Whether a collection is there",
@@ -37,7 +25,7 @@ constexpr Row kCollectionReads[] = {
     {"/qdrant.Collections/ListAliases", "Other names of collections", rpc::list_aliases},
 };
 
-constexpr Row kCollectionWrites[] = {
+constexpr RpcRow kCollectionWriteRpcs[] = {
     {"/qdrant.Collections/Create", "Make a collection", rpc::create_collection},
     {"/qdrant.Collections/Update", "Change a collection's options", rpc::update_collection},
     {"/qdrant.Collections/Delete", "Drop a collection with all its points", rpc::delete_collection},
@@ -49,7 +37,7 @@ constexpr Row kCollectionWrites[] = {
     {"/qdrant.Points/DeleteVectorName", "Dropping a vector", rpc::delete_vector_name},
 };
 
-constexpr Row kSnapshots[] = {
+constexpr RpcRow kSnapshots[] = {
     {"/qdrant.Snapshots/Create", "Snapshots of a collection", rpc::create_snapshot},
     {"/qdrant.Snapshots/List", "Snapshots of a collection", rpc::list_snapshots},
     {"/qdrant.Snapshots/Delete", "Snapshots of a collection", rpc::delete_snapshot},
@@ -59,14 +47,14 @@ constexpr Row kSnapshots[] = {
 };
 
 // docs/qdrant.md has the reasons.
-constexpr Row kPlanned[] = {
+constexpr RpcRow kPlannedRpcs[] = {
     {"/qdrant.Collections/UpdateCollectionClusterSetup", "Moving shards", nullptr},
     {"/qdrant.Collections/CreateShardKey", "Shard keys", nullptr},
     {"/qdrant.Collections/DeleteShardKey", "Shard keys", nullptr},
     {"/qdrant.Collections/ListShardKeys", "Shard keys", nullptr},
 };
 
-constexpr Row kPointWrites[] = {
+constexpr RpcRow kPointWriteRpcs[] = {
     {"/qdrant.Points/Upsert", "Insert or replace", rpc::upsert},
     {"/qdrant.Points/Delete", "Delete points", rpc::delete_points},
     {"/qdrant.Points/UpdateVectors", "Replace vectors of points", rpc::update_vectors},
@@ -78,7 +66,7 @@ constexpr Row kPointWrites[] = {
     {"/qdrant.Points/UpdateBatch", "Several writes in turn", rpc::update_batch},
 };
 
-constexpr Row kPointReads[] = {
+constexpr RpcRow kPointReadRpcs[] = {
     {"/qdrant.Points/Get", "Points by id", rpc::get_points},
     {"/qdrant.Points/Scroll", "Points page by page", rpc::scroll},
     {"/qdrant.Points/Count", "How many points there are", rpc::count},
@@ -102,33 +90,20 @@ constexpr Row kPointReads[] = {
     {"/qdrant.Points/DiscoverBatch", "Several discoveries", rpc::discover_batch},
 };
 
-template <std::size_t N>
-void add(std::vector<Rpc>& rows, const Row (&of)[N], const Kind& kind) {
-  for (const Row& row : of) {
-    Rpc& made = rows.emplace_back();
-    made.row.method = Method::kPost;
-    made.row.pattern = row.pattern;
-    made.row.name = row.pattern.substr(1);
-    made.row.permission = kind.permission;
-    made.row.tag = "qdrant";
-    made.row.summary = row.summary;
-    made.row.handler = row.handler;
-    made.row.execution = kind.execution;
-    made.row.body_bytes_max = kind.body_bytes_max;
-    made.row.dialect = &rpc::kRpcDialect;
-  }
-}
-
 }  // namespace
 
 void add_rpcs(std::vector<Rpc>& rows) {
-  add(rows, kNode, {"", Execution::kInline, kSmallBytes});
-  add(rows, kCollectionReads, {"collections:read", Execution::kInline, kSmallBytes});
-  add(rows, kCollectionWrites, {"collections:write", Execution::kWaiting, kSmallBytes});
-  add(rows, kSnapshots, {"snapshots:write", Execution::kWaiting, kSmallBytes});
-  add(rows, kPlanned, {"collections:write", Execution::kInline, kSmallBytes});
-  add(rows, kPointWrites, {"points:write", Execution::kWaiting, kBulkBytes});
-  add(rows, kPointReads, {"points:read", Execution::kCompute, kBulkBytes});
+  const RpcPackage package{.tag = "qdrant", .dialect = &rpc::kRpcDialect};
+  const auto add = [&](const RpcKind& kind, std::span<const RpcRow> of) {
+    add_rpc_rows(package, kind, of, rows);
+  };
+  add({"", Execution::kInline, kSmallMessageBytes}, kNodeRpcs);
+  add({"collections:read", Execution::kInline, kSmallMessageBytes}, kCollectionReadRpcs);
+  add({"collections:write", Execution::kWaiting, kSmallMessageBytes}, kCollectionWriteRpcs);
+  add({"snapshots:write", Execution::kWaiting, kSmallMessageBytes}, kSnapshots);
+  add({"collections:write", Execution::kInline, kSmallMessageBytes}, kPlannedRpcs);
+  add({"points:write", Execution::kWaiting, kBulkMessageBytes}, kPointWriteRpcs);
+  add({"points:read", Execution::kCompute, kBulkMessageBytes}, kPointReadRpcs);
 }
 
 }  // namespace quipu::api::qdrant

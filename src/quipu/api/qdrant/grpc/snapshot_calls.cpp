@@ -8,20 +8,36 @@
 #include "quipu/api/qdrant/grpc/json_messages.h"
 #include "quipu/api/qdrant/grpc/rpc_call.h"
 #include "quipu/api/qdrant/grpc/values.h"
+#include "quipu/base/datetime.h"
 
 namespace quipu::api::qdrant::rpc {
 namespace {
 
+// A message for the time has no JSON of its own here.
+void fill_description(JsonView json, pb::SnapshotDescription& description) {
+  const auto text = [&json](std::string_view name) {
+    const auto member = json.find(name);
+    return std::string(member ? member->as_string().value_or("") : "");
+  };
+  description.set_name(text("name"));
+  description.set_checksum(text("checksum"));
+  const auto size = json.find("size");
+  description.set_size(size ? size->as_int64().value_or(0) : 0);
+  if (const auto time_us = try_parse_datetime(text("creation_time") + "Z")) {
+    description.mutable_creation_time()->set_seconds(*time_us / 1'000'000);
+  }
+}
+
 void reply_made(const CallPtr& call, JsonView result) {
   pb::CreateSnapshotResponse answer;
-  fill_message(result, *answer.mutable_snapshot_description());
+  fill_description(result, *answer.mutable_snapshot_description());
   reply_timed(call, answer);
 }
 
 void reply_listed(const CallPtr& call, JsonView result) {
   pb::ListSnapshotsResponse answer;
   result.for_each_element([&answer](JsonView one) {
-    fill_message(one, *answer.add_snapshot_descriptions());
+    fill_description(one, *answer.add_snapshot_descriptions());
     return true;
   });
   reply_timed(call, answer);

@@ -178,6 +178,9 @@ Result<Update> clear_of(const pb::PointsSelector& points, const pb::ShardKeySele
 
 // ---------------------------------------------------------------- batches
 
+// Older clients still send what Qdrant's definitions call deprecated.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 Result<Update> operation_of(const Operation& from, const Place& at, VectorKinds& kinds) {
   const pb::ShardKeySelector no_keys;
   switch (from.operation_case()) {
@@ -206,6 +209,7 @@ Result<Update> operation_of(const Operation& from, const Place& at, VectorKinds&
   }
   return at.error("has no operation", query::kInvalidQuery);
 }
+#pragma GCC diagnostic pop
 
 }  // namespace
 

@@ -30,7 +30,7 @@ std::vector<const typename Map::value_type*> by_name(const Map& members) {
   return sorted;
 }
 
-Status write_members(const ValueMap& members, const Place& at, JsonWriter& out) {
+Status write_value_members(const ValueMap& members, const Place& at, JsonWriter& out) {
   out.begin_object();
   for (const auto* const member : by_name(members)) {
     out.key(member->first);
@@ -54,10 +54,6 @@ Status write_number(double number, const Place& at, JsonWriter& out) {
 
 // ---------------------------------------------------------------- vectors
 
-std::vector<float> floats(const google::protobuf::RepeatedField<float>& data) {
-  return {data.begin(), data.end()};
-}
-
 Result<NamedVector> read_rows(const pb::MultiDenseVector& rows, NamedVector vector, const Place& at,
                               VectorKinds& kinds) {
   QUIPU_TRY(const VectorConfig* config, kinds.find(vector.name));
@@ -71,6 +67,9 @@ Result<NamedVector> read_rows(const pb::MultiDenseVector& rows, NamedVector vect
   return vector;
 }
 
+// Older clients still send what Qdrant's definitions call deprecated.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 // The form of clients before 1.13: one list, and beside it what it is.
 Result<NamedVector> read_old_vector(const pb::Vector& old, NamedVector vector, const Place& at,
                                     VectorKinds& kinds) {
@@ -97,6 +96,7 @@ Result<NamedVector> read_old_vector(const pb::Vector& old, NamedVector vector, c
   }
   return read_rows(rows, std::move(vector), at, kinds);
 }
+#pragma GCC diagnostic pop
 
 Result<NamedVector> read_vector(const pb::Vector& from, std::string_view name, const Place& at,
                                 VectorKinds& kinds) {
@@ -153,7 +153,8 @@ Status write_json(const pb::Value& value, const Place& at, JsonWriter& out) {
     case pb::Value::kIntegerValue: out.value(std::int64_t{value.integer_value()}); break;
     case pb::Value::kStringValue: out.value(std::string_view(value.string_value())); break;
     case pb::Value::kBoolValue: out.value(value.bool_value()); break;
-    case pb::Value::kStructValue: return write_members(value.struct_value().fields(), at, out);
+    case pb::Value::kStructValue:
+      return write_value_members(value.struct_value().fields(), at, out);
     case pb::Value::kListValue: {
       out.begin_array();
       std::size_t index = 0;
@@ -172,7 +173,7 @@ Status write_json(const pb::Value& value, const Place& at, JsonWriter& out) {
 Result<std::string> json_of(const ValueMap& members, const Place& at) {
   std::string json;
   JsonWriter out(json);
-  QUIPU_TRY_OK(write_members(members, at, out));
+  QUIPU_TRY_OK(write_value_members(members, at, out));
   return json;
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <google/protobuf/map.h>
+#include <google/protobuf/repeated_field.h>
 #include <google/protobuf/timestamp.pb.h>
 #include <qdrant_proto/points.pb.h>
 
@@ -45,6 +46,10 @@ void fill_values(JsonView object, ValueMap& out);
                                             const Place& at);
 // Nothing for a text that is no time.
 void fill_time(std::string_view text, google::protobuf::Timestamp& out);
+
+[[nodiscard]] inline std::vector<float> floats(const google::protobuf::RepeatedField<float>& data) {
+  return {data.begin(), data.end()};
+}
 
 // A point's vectors. Errors: kUnimplemented too, for what would have to be embedded.
 [[nodiscard]] Result<std::vector<NamedVector>> read_vectors(const pb::Vectors& vectors,

@@ -22,14 +22,14 @@ class RandomQueries {
 
   QueryStage stage(std::size_t depth_left = 2) {
     QueryStage drawn;
-    const std::size_t kind = below(11);
-    const bool ranks_prefetches = kind == 5 || kind == 6;
+    const std::size_t kind = below(12);
+    const bool ranks_prefetches = kind == 5 || kind == 6 || kind == 10;
     if (depth_left > 0 && (ranks_prefetches || chance(30))) {
       for (std::size_t count = 1 + below(3); count > 0; --count) {
         drawn.prefetch.push_back(stage(depth_left - 1));
       }
     }
-    if (kind < 10) {
+    if (kind < 11) {
       drawn.query = query(ranks_prefetches && drawn.prefetch.empty() ? 0 : kind, drawn);
     } else if (!drawn.prefetch.empty()) {
       drawn.query = SampleQuery{};
@@ -41,7 +41,8 @@ class RandomQueries {
     if (has_scores && chance(30)) drawn.score_threshold = real();
     if (chance(50)) drawn.limit = 1 + below(100);
     const bool fusion =
-        drawn.query.has_value() && std::holds_alternative<FusionQuery>(*drawn.query);
+        drawn.query.has_value() && (std::holds_alternative<FusionQuery>(*drawn.query) ||
+                                    std::holds_alternative<RerankQuery>(*drawn.query));
     const bool words = drawn.query.has_value() && std::holds_alternative<WordsQuery>(*drawn.query);
     if (words || (!fusion && chance(40))) drawn.using_name = pick({"image", "title words", "x"});
     if (chance(10)) drawn.lookup_from = LookupFrom{.collection = "other", .vector_name = name()};
@@ -169,6 +170,7 @@ class RandomQueries {
         }
         return drawn;
       }
+      case 10: return RerankQuery{.text = "rivers", .model = "m", .key = pick({"", "a.b"})};
       case 9: return WordsQuery{.text = "rivers", .k1 = rng_.uniform(), .b = rng_.uniform()};
       default: {
         NearestQuery drawn{.input = input()};

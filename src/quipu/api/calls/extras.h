@@ -17,7 +17,7 @@
 #include "quipu/ids.h"
 #include "quipu/result.h"
 
-namespace quipu::api::qdrant {
+namespace quipu::api {
 
 inline constexpr std::string_view kExtrasTenant = "qdrant-surface";
 inline constexpr std::string_view kExtrasCollection = "collection-options";
@@ -30,4 +30,4 @@ inline constexpr std::string_view kExtrasCollection = "collection-options";
     const std::function<Result<std::string>(std::string_view extras)>& change);
 [[nodiscard]] Status drop_extras(Engine& engine, CollectionId id);
 
-}  // namespace quipu::api::qdrant
+}  // namespace quipu::api

@@ -1,8 +1,6 @@
 // What answers of several handlers say of a collection.
 #pragma once
 
-#include <quipu_proto/quipu/v1/collections.pb.h>
-
 #include "quipu/api/call.h"
 #include "quipu/engine.h"
 #include "quipu/result.h"

@@ -670,12 +670,18 @@ class ClientTest(unittest.TestCase):
     def snapshot_path(self, name, collection="c"):
         return (f"file://{self.server.folder.name}/data/collection-snapshots/default/{collection}/{name}")
 
+    def made_snapshot(self):
+        """A snapshot of "c" that goes with the test: it would outlive its collection."""
+        made = self.client.create_snapshot("c")
+        self.addCleanup(httpx.delete, f"{self.server.url}/collections/c/snapshots/{made.name}")
+        return made
+
     def test_snapshots(self):
         self.fill(count=50)
         self.client.create_payload_index("c", "n", models.PayloadSchemaType.INTEGER)
         self.client.update_collection("c", metadata={"owner": "ada"})
         self.assertEqual(self.client.list_snapshots("c"), [])
-        made = self.client.create_snapshot("c")
+        made = self.made_snapshot()
         self.assertEqual([s.name for s in self.client.list_snapshots("c")], [made.name])
         content = httpx.get(f"{self.server.url}/collections/c/snapshots/{made.name}").content
         self.assertEqual(len(content), made.size)
@@ -702,7 +708,7 @@ class ClientTest(unittest.TestCase):
 
     def test_snapshots_are_uploaded(self):
         self.fill(count=20)
-        made = self.client.create_snapshot("c")
+        made = self.made_snapshot()
         url = f"{self.server.url}/collections/c/snapshots"
         content = httpx.get(f"{url}/{made.name}").content
         self.client.delete("c", [1, 2, 3])
@@ -723,7 +729,7 @@ class ClientTest(unittest.TestCase):
 
     def test_locations_stay_inside(self):
         self.fill(count=3)
-        made = self.client.create_snapshot("c")
+        made = self.made_snapshot()
         good = self.snapshot_path(made.name)
         folder = good.removesuffix("/" + made.name)
         for location in ("file:///etc/passwd", f"{folder}/../../../QUIPU", "file://", "s",

@@ -122,43 +122,19 @@ class EmbeddingService final : public Embedder {
 
   std::vector<Result<Embedding>> embed(std::span<const std::string_view> texts,
                                        const EmbedParams& params) override {
-    const auto start = clock_.steady_now();
-    std::vector<Result<Embedding>> out;
-    out.reserve(texts.size());
-    const Result<LoadedModel*> loaded = registry_.load(params.model);
-    if (!loaded.ok()) {
-      // A name that is no model's does not become a label: callers choose names.
-      for (std::size_t i = 0; i < texts.size(); ++i) out.emplace_back(loaded.error());
-      metrics_.count_error("", loaded.error());
-      return out;
-    }
-    if (loaded.value()->described->folder.task != ModelTask::kEmbed) {
-      for (std::size_t i = 0; i < texts.size(); ++i) out.emplace_back(wrong_task(*loaded.value()));
-    } else {
-      embed_with(*loaded.value(), texts, params, out);
-    }
-    count_call(params.model, out, start);
-    return out;
+    return run<Embedding>(params.model, ModelTask::kEmbed, texts.size(),
+                          [&](LoadedModel& model, std::vector<Result<Embedding>>& out) {
+                            embed_with(model, texts, params, out);
+                          });
   }
 
   std::vector<Result<PairScore>> score(std::string_view query,
                                        std::span<const std::string_view> texts,
                                        const ScoreParams& params) override {
-    const auto start = clock_.steady_now();
-    std::vector<Result<PairScore>> out;
-    const Result<LoadedModel*> loaded = registry_.load(params.model);
-    if (!loaded.ok()) {
-      for (std::size_t i = 0; i < texts.size(); ++i) out.emplace_back(loaded.error());
-      metrics_.count_error("", loaded.error());
-      return out;
-    }
-    if (loaded.value()->described->folder.task != ModelTask::kScore) {
-      for (std::size_t i = 0; i < texts.size(); ++i) out.emplace_back(wrong_task(*loaded.value()));
-    } else {
-      score_with(*loaded.value(), query, texts, params, out);
-    }
-    count_call(params.model, out, start);
-    return out;
+    return run<PairScore>(params.model, ModelTask::kScore, texts.size(),
+                          [&](LoadedModel& model, std::vector<Result<PairScore>>& out) {
+                            score_with(model, query, texts, params, out);
+                          });
   }
 
   Result<std::vector<TextChunk>> chunk(std::string_view model, std::string_view text,
@@ -197,6 +173,29 @@ class EmbeddingService final : public Embedder {
   std::uint64_t shrink_cache(std::uint64_t bytes) override { return cache_.shrink(bytes); }
 
  private:
+  // Loads the model and does `work` with it, or gives each of `count` texts the same error.
+  template <typename T, typename Work>
+  std::vector<Result<T>> run(const std::string& name, ModelTask task, std::size_t count,
+                             const Work& work) {
+    const auto start = clock_.steady_now();
+    std::vector<Result<T>> out;
+    out.reserve(count);
+    const Result<LoadedModel*> loaded = registry_.load(name);
+    if (!loaded.ok()) {
+      // A name that is no model's does not become a label: callers choose names.
+      for (std::size_t i = 0; i < count; ++i) out.emplace_back(loaded.error());
+      metrics_.count_error("", loaded.error());
+      return out;
+    }
+    if (loaded.value()->described->folder.task != task) {
+      for (std::size_t i = 0; i < count; ++i) out.emplace_back(wrong_task(*loaded.value()));
+    } else {
+      work(*loaded.value(), out);
+    }
+    count_call(name, out, start);
+    return out;
+  }
+
   template <typename T>
   void count_call(const std::string& model, const std::vector<Result<T>>& results,
                   std::chrono::steady_clock::time_point start) {
